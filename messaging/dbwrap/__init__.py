@@ -1,0 +1,1 @@
+"""Databases with record locks behind one interface."""

@@ -1,0 +1,1 @@
+"""smb.conf: grammar, registry of parameters, substitutions and host access."""

@@ -1,0 +1,1 @@
+"""Key derivation, signing, sealing and preauthentication integrity of SMB2/3."""

@@ -1,0 +1,1 @@
+"""Security mechanisms: tokens in, tokens and a session out."""

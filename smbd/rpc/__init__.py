@@ -1,0 +1,1 @@
+"""DCE/RPC services on named pipes."""

@@ -1,0 +1,1 @@
+"""The SMB2 command processor: one file per command."""

@@ -1,0 +1,1 @@
+"""Byte transports that carry SMB2 messages."""

@@ -1,0 +1,1 @@
+"""File system behaviour per [MS-FSA] 2.1.5."""

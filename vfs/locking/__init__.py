@@ -1,0 +1,1 @@
+"""Per-file state shared by all processes."""

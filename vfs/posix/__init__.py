@@ -1,0 +1,1 @@
+"""The backend: handle-based access to a POSIX file system."""
