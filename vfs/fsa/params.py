@@ -1,0 +1,51 @@
+"""What an opener asks for and who it is: the inputs of [MS-FSA] 2.1.5.1."""
+
+from __future__ import annotations
+
+import msgspec
+
+from messaging.server_id import ServerId
+
+
+class EaEntry(msgspec.Struct, gc=False):
+    """One extended attribute ([MS-FSCC] 2.4.16); `name` without the terminating zero."""
+
+    name: bytes
+    value: bytes
+    flags: int = 0
+
+
+class OpenParams(msgspec.Struct, gc=False):
+    """The parameters of an open ([MS-FSA] 2.1.5.1).
+
+    Attributes:
+        path: name relative to the share, components separated by a backslash, none in front; empty is the root.
+        allocation_size: from the AlSi create context, 0 if absent.
+        security_descriptor: self-relative, from the SecD create context.
+        extended_attributes: from the ExtA create context.
+        timewarp: FILETIME of the TWrp create context, 0 if absent.
+    """
+
+    path: str
+    desired_access: int
+    file_attributes: int = 0
+    share_access: int = 0
+    create_disposition: int = 1
+    create_options: int = 0
+    allocation_size: int = 0
+    security_descriptor: bytes | None = None
+    extended_attributes: list[EaEntry] | None = None
+    timewarp: int = 0
+
+
+class OpenOwner(msgspec.Struct, frozen=True, gc=False):
+    """Who opens: the process and its number for the open, unique within that process.
+
+    The oplock and lease fields are what the client asks for; they go into the share-mode entry as they are.
+    """
+
+    server_id: ServerId
+    open_id: int
+    client_guid: bytes = b""
+    oplock_level: int = 0
+    lease_key: bytes = b""
