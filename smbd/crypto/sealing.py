@@ -1,0 +1,140 @@
+"""Encryption of messages ([MS-SMB2] 3.1.4.3): AES-CCM and AES-GCM with 128 and 256 bit keys.
+
+Works in place in the caller's buffer. The library puts the tag behind the ciphertext, SMB puts it into the
+transform header before it; so sealing wants 16 spare bytes behind the message, and unsealing borrows the
+16 bytes behind it for the time of the call.
+
+A nonce must never repeat under one key. It is a counter, behind a random prefix; one sealer is the only
+user of its key (a session has one per direction, shared by its channels).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
+
+from smbd.wire.constants import (
+    SMB2_ENCRYPTION_AES128_CCM,
+    SMB2_ENCRYPTION_AES128_GCM,
+    SMB2_ENCRYPTION_AES256_CCM,
+    SMB2_ENCRYPTION_AES256_GCM,
+)
+
+TRANSFORM_LENGTH: Final = 52
+TAG_LENGTH: Final = 16
+
+CCM_NONCE_LENGTH: Final = 11
+GCM_NONCE_LENGTH: Final = 12
+
+_MAX_COUNTER: Final = (1 << 64) - 1
+_COUNTER_LENGTH: Final = 8
+
+# The header behind its signature: nonce, OriginalMessageSize, Reserved, Flags, SessionId. It is the AAD.
+_PROTOCOL_ID: Final = b"\xfdSMB"
+_SIGNATURE_AT: Final = 4
+_AAD_AT: Final = 20
+_AAD: Final = struct.Struct("<16sIHHQ")
+_SIZE: Final = struct.Struct("<I")
+_SIZE_AT: Final = 36
+_FLAGS_ENCRYPTED: Final = 1
+
+_GCM_CIPHERS: Final = {SMB2_ENCRYPTION_AES128_GCM: 16, SMB2_ENCRYPTION_AES256_GCM: 32}
+_CCM_CIPHERS: Final = {SMB2_ENCRYPTION_AES128_CCM: 16, SMB2_ENCRYPTION_AES256_CCM: 32}
+
+
+class SealError(Exception):
+    """A message could not be unsealed (it must be treated as an attack), or the nonces are used up."""
+
+
+class Sealer:
+    """One direction of an encrypted session: one cipher, one key.
+
+    Attributes:
+        counter: how many messages were sealed; the next nonce.
+    """
+
+    __slots__ = ("_aead", "_nonce_length", "_prefix", "counter")
+
+    def __init__(self, aead: AESGCM | AESCCM, nonce_length: int) -> None:
+        self._aead = aead
+        self._nonce_length = nonce_length
+        # Behind the counter: two server lives that came to the same key would still differ.
+        self._prefix = os.urandom(nonce_length - _COUNTER_LENGTH)
+        self.counter = 0
+
+    def seal(self, buf: memoryview, start: int, length: int, session_id: int) -> int:
+        """Seal in place and write the SMB2 TRANSFORM_HEADER.
+
+        Args:
+            buf: writable; the plaintext lies at ``buf[start+52 : start+52+length]`` and 16 bytes behind it
+                are free to be overwritten.
+            start: where the transform header goes.
+            length: of the plaintext.
+            session_id: for the header.
+
+        Returns:
+            the length of the sealed message, header included.
+
+        Raises:
+            SealError: the counter is at its end: the session has to be set up anew.
+        """
+        counter = self.counter
+        if counter > _MAX_COUNTER:
+            raise SealError("all nonces of this key are used")
+        self.counter = counter + 1
+        nonce = counter.to_bytes(_COUNTER_LENGTH, "little") + self._prefix
+        begin = start + TRANSFORM_LENGTH
+        end = begin + length
+        aad = start + _AAD_AT
+        _AAD.pack_into(buf, aad, nonce, length, 0, _FLAGS_ENCRYPTED, session_id)
+        self._aead.encrypt_into(
+            nonce, buf[begin:end], buf[aad:begin], buf[begin : end + TAG_LENGTH]
+        )
+        buf[start : start + _SIGNATURE_AT] = _PROTOCOL_ID
+        buf[start + _SIGNATURE_AT : aad] = buf[end : end + TAG_LENGTH]
+        return TRANSFORM_LENGTH + length
+
+    def unseal(self, buf: memoryview, start: int, length: int) -> None:
+        """Unseal the transformed message at ``buf[start : start+length]`` in place.
+
+        The plaintext ends up at ``buf[start+52 : start+length]``; at least 16 bytes must exist behind it,
+        they are the same afterwards.
+
+        Raises:
+            SealError: it is not what was sealed with this key, or its size is not what its header says.
+        """
+        begin = start + TRANSFORM_LENGTH
+        end = start + length
+        if length < TRANSFORM_LENGTH or _SIZE.unpack_from(buf, start + _SIZE_AT)[0] != end - begin:
+            raise SealError("the size of the message is not that of its transform header")
+        aad = start + _AAD_AT
+        behind = bytes(buf[end : end + TAG_LENGTH])
+        buf[end : end + TAG_LENGTH] = buf[start + _SIGNATURE_AT : aad]
+        try:
+            self._aead.decrypt_into(
+                bytes(buf[aad : aad + self._nonce_length]),
+                buf[begin : end + TAG_LENGTH],
+                buf[aad:begin],
+                buf[begin:end],
+            )
+        except InvalidTag:
+            raise SealError("the message does not authenticate") from None
+        finally:
+            buf[end : end + TAG_LENGTH] = behind
+
+
+def make_sealer(cipher: int, key: bytes) -> Sealer:
+    """Return a sealer for a cipher id ([MS-SMB2] 2.2.3.1.2) and its key.
+
+    Raises:
+        ValueError: the cipher is unknown, or the key has the wrong length for it.
+    """
+    if _GCM_CIPHERS.get(cipher) == len(key):
+        return Sealer(AESGCM(key), GCM_NONCE_LENGTH)
+    if _CCM_CIPHERS.get(cipher) == len(key):
+        return Sealer(AESCCM(key, tag_length=TAG_LENGTH), CCM_NONCE_LENGTH)
+    raise ValueError(f"no cipher {cipher} with a key of {len(key)} bytes")
