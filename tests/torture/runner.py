@@ -1,0 +1,151 @@
+"""Run smbtorture's leaf tests one at a time, over several servers at once.
+
+Most tests wait more than they work, so a handful of servers side by side, each with its own directory and
+port, takes a fraction of the time; a test never shares its server with another one.
+"""
+
+from __future__ import annotations
+
+import queue
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.servers import Server, ServerFailure, unix_user_exists
+from tests.torture.results import Outcome, Result, parse
+
+SMBTORTURE = "smbtorture"
+
+
+class Report(NamedTuple):
+    """One finished leaf test."""
+
+    name: str
+    result: Result
+    seconds: float
+    output: str
+    server_log: str
+
+
+def leaf_tests() -> list[str]:
+    """All leaf tests of the installed smbtorture.
+
+    ``--list`` prints one per line; some names hold blanks.
+    """
+    listed = subprocess.run([SMBTORTURE, "--list"], capture_output=True, text=True, check=True, timeout=60)
+    return [line.strip() for line in listed.stdout.splitlines() if line.strip().startswith("smb2.")]
+
+
+def _empty(directory: Path) -> None:
+    for entry in directory.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+
+
+def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] = ()) -> Report:
+    """Run one leaf test against a running server, in an empty share.
+
+    Args:
+        server: where; it is restarted first if an earlier test took it down.
+        name: the leaf test.
+        limit: seconds before the test is stopped.
+        options: further ``--option=`` arguments.
+    """
+    try:
+        server.check_alive()
+    except ServerFailure:
+        server.start()
+    _empty(server.share_path("tmp"))
+    logs_before = {log: len(text) for log, text in server.logs().items()}
+    command = [SMBTORTURE, "//127.0.0.1/tmp", "-p", str(server.port), "-U", server.credentials]
+    command += [f"--option={option}" for option in options]
+    began = time.monotonic()
+    with subprocess.Popen(
+        [*command, name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        code: int | None
+        try:
+            output, _ = process.communicate(timeout=limit)
+            code = process.returncode
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            code = None
+    text = output.decode(errors="replace")
+    result = parse(text, code)
+    try:
+        server.check_alive()
+    except ServerFailure as failure:
+        result = Result(Outcome.FAIL, f"the server died: {failure}")
+    new_log = "".join(log[logs_before.get(name, 0) :] for name, log in server.logs().items())
+    return Report(name, result, time.monotonic() - began, text, new_log)
+
+
+def run(
+    names: Iterable[str],
+    make_server: Callable[[int], Server],
+    *,
+    jobs: int,
+    limit: float,
+    options: Sequence[str] = (),
+    progress: Callable[[Report], None] = lambda _report: None,
+) -> list[Report]:
+    """Run leaf tests over ``jobs`` servers.
+
+    Args:
+        names: the leaf tests.
+        make_server: makes the server of a job (not started yet).
+        jobs: how many servers.
+        limit: seconds for one test.
+        options: further ``--option=`` arguments.
+        progress: told of each finished test, from one thread at a time.
+
+    Raises:
+        ServerFailure: a server did not start.
+    """
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        waiting.put(name)
+    reports: list[Report] = []
+    failures: list[BaseException] = []
+    lock = threading.Lock()
+
+    def work(index: int) -> None:
+        try:
+            server = make_server(index)
+            with server:
+                while not failures:
+                    try:
+                        name = waiting.get_nowait()
+                    except queue.Empty:
+                        return
+                    report = run_leaf(server, name, limit=limit, options=options)
+                    with lock:
+                        reports.append(report)
+                        progress(report)
+        except BaseException as error:  # noqa: BLE001 - carried to the caller's thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return sorted(reports)
+
+
+def unavailable() -> str | None:
+    """Say why smbtorture cannot be run here, or None."""
+    if shutil.which(SMBTORTURE) is None:
+        return "smbtorture (Debian: samba-testsuite) is not installed"
+    if not unix_user_exists("alice"):
+        return "the unix user alice does not exist"
+    return None
