@@ -1,1 +1,1 @@
-"""Databases with record locks behind one interface."""
+"""Records that processes share: one interface, stored in TDB files, in memory, or (clustered) in CTDB."""
