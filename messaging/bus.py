@@ -1,0 +1,289 @@
+"""Messages between processes, over ZeroMQ.
+
+Each process binds one PULL socket and connects a PUSH socket to a peer when it first writes to it. ZeroMQ gives
+framing, queues that never block the sender, and reconnection; it does not tell that nobody is there. So the lock
+file of the receiver is checked before each message (`server_id_exists`, four system calls): a message to a dead
+process is an error at once. A message is a hint all the same, as its receiver may die with it unread: who waits
+for an answer also watches the peer (`messaging.watch_pid`) or sets a time-out.
+
+A ZeroMQ context does not survive a fork: it is made in the constructor, which therefore runs after the fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import zmq
+
+from messaging.endpoint import EndpointDirectory
+from messaging.errors import MessagingError, PeerBusy, PeerGone
+from messaging.msg_types import message_name
+from messaging.reactor import Reactor
+from messaging.server_id import (
+    LockFile,
+    ServerId,
+    living_processes,
+    remove_dead_lock_file,
+    server_id_exists,
+)
+
+__all__ = ["Bus", "Handler", "MessagingError", "PeerBusy", "PeerGone", "remove_dead_process"]
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[ServerId, bytes], None]
+
+ENVELOPE_VERSION: Final = 1
+QUEUE_LENGTH: Final = 256  # messages on each side: hundreds unread mean that the receiver is stuck
+MAX_MESSAGE: Final = 16 << 20  # far above any payload of ours; a damaged length must not take all memory
+MAX_CONNECTIONS: Final = 32  # a connection costs two descriptors and 26 KiB
+EVICTION_LINGER_MS: Final = 1000  # what is queued in a connection that has to make room is still sent
+CLOSE_LINGER_MS: Final = 200  # an orderly exit waits that long for its last messages to leave
+RECONNECT_MS: Final = 20
+RECONNECT_MAX_MS: Final = 2000
+BACKLOG: Final = 4096
+BATCH: Final = 256  # messages handled before other events get their turn
+
+
+class Envelope(msgspec.Struct, array_like=True, gc=False):
+    """What travels: `receiver` is the unique id meant, so that a successor of the same pid drops it."""
+
+    version: int
+    msg_type: int
+    source: ServerId
+    receiver: int
+    payload: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+
+
+class Bus:
+    """The place of this process on the bus.
+
+    Args:
+        directory: the lock directory of the server: holds ``msg/`` (sockets) and ``msg.lock/`` (lock files).
+        server_id: identity of this process (`messaging.server_id.new_server_id`).
+        reactor: the event loop that delivers what arrives.
+
+    Raises:
+        MessagingError: if the directory or the identity is not fit.
+        OSError: if files cannot be made.
+    """
+
+    def __init__(self, directory: str, server_id: ServerId, reactor: Reactor) -> None:
+        if server_id.pid != os.getpid() or not server_id.verifiable_unique_id():
+            raise MessagingError("a bus wants the identity of its own process, with a unique id")
+        self.directory = directory
+        self.server_id = server_id
+        self.reactor = reactor
+        self._handlers: dict[int, Handler] = {}
+        # Connections by pid and unique id, least recently used first.
+        self._peers: dict[tuple[int, int], zmq.Socket[bytes]] = {}
+        self._open = True
+        # First the lock (nobody sweeps our socket away any more), then the socket, then the identity (whoever
+        # finds us can reach us).
+        self._endpoints = EndpointDirectory(directory)
+        self._lock_file = LockFile(directory, server_id)
+        self._context = zmq.Context(io_threads=1)
+        self._inbox = self._context.socket(zmq.PULL)
+        try:
+            self._bind()
+        except BaseException:
+            self.close()
+            raise
+        self._fd = int(self._inbox.getsockopt(zmq.FD))
+        reactor.add_reader(self._fd, self._readable)
+        self._lock_file.publish()
+        reactor.call_later(0, self._readable)  # the descriptor tells of changes only
+
+    def _bind(self) -> None:
+        inbox = self._inbox
+        inbox.setsockopt(zmq.LINGER, 0)
+        inbox.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
+        inbox.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        inbox.setsockopt(zmq.BACKLOG, BACKLOG)
+        path = self._endpoints.socket_path(self.server_id.pid)
+        if os.path.lexists(path):
+            os.unlink(path)  # of a dead process with our pid
+        try:
+            inbox.bind(self._endpoints.address(self.server_id.pid))
+        except zmq.ZMQError as error:
+            raise MessagingError(f"cannot listen on {path}: {error}") from error
+        os.chmod(path, 0o600)
+
+    # -- handlers ----------------------------------------------------------------------------------------
+
+    def register(self, msg_type: int, handler: Handler) -> None:
+        """Call ``handler(source, payload)`` for each message of `msg_type`; one handler a type.
+
+        Raises:
+            MessagingError: if the type has a handler.
+        """
+        if msg_type in self._handlers:
+            raise MessagingError(f"{message_name(msg_type)} has a handler")
+        self._handlers[msg_type] = handler
+
+    def deregister(self, msg_type: int) -> None:
+        """Ignore messages of `msg_type` from now on."""
+        self._handlers.pop(msg_type, None)
+
+    # -- sending -----------------------------------------------------------------------------------------
+
+    def send(self, dest: ServerId, msg_type: int, payload: bytes = b"") -> None:
+        """Queue a message for `dest`; never blocks.
+
+        Raises:
+            PeerGone: if that process is dead.
+            PeerBusy: if it does not read.
+            MessagingError: if this bus is closed or was inherited over a fork.
+        """
+        self._check_usable()
+        mine = self.server_id
+        receiver = dest.verifiable_unique_id()
+        if dest.pid == mine.pid and receiver in {0, mine.unique_id}:
+            self.reactor.call_later(0, lambda: self._dispatch(msg_type, mine, payload))
+            return
+        if not server_id_exists(self.directory, dest):
+            self._drop(dest)
+            raise PeerGone(dest)
+        socket = self._peer(dest)
+        data = _encode(Envelope(ENVELOPE_VERSION, msg_type, mine, receiver, payload))
+        try:
+            socket.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            raise PeerBusy(dest) from None
+
+    def broadcast(self, msg_type: int, payload: bytes = b"") -> int:
+        """Send to every living process but this one; return how many were sent to."""
+        sent = 0
+        for peer in self.peers():
+            try:
+                self.send(peer, msg_type, payload)
+            except PeerGone:
+                continue  # died just now: nobody to tell
+            except PeerBusy as error:
+                _log.warning("broadcast of %s: %s", message_name(msg_type), error)
+                continue
+            sent += 1
+        return sent
+
+    def peers(self) -> list[ServerId]:
+        """List the living processes on the bus, without this one."""
+        return [peer for peer in living_processes(self.directory) if peer.pid != self.server_id.pid]
+
+    def exists(self, server_id: ServerId) -> bool:
+        """Whether the very process `server_id` lives."""
+        return server_id_exists(self.directory, server_id)
+
+    def _peer(self, dest: ServerId) -> zmq.Socket[bytes]:
+        key = (dest.pid, dest.unique_id)
+        socket = self._peers.pop(key, None)
+        if socket is None:
+            if len(self._peers) >= MAX_CONNECTIONS:
+                self._peers.pop(next(iter(self._peers))).close(EVICTION_LINGER_MS)
+            socket = self._connect(dest.pid)
+        self._peers[key] = socket
+        return socket
+
+    def _connect(self, pid: int) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.PUSH)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, QUEUE_LENGTH)
+        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        socket.connect(self._endpoints.address(pid))
+        return socket
+
+    def _drop(self, dest: ServerId) -> None:
+        socket = self._peers.pop((dest.pid, dest.unique_id), None)
+        if socket is not None:
+            socket.close(0)
+
+    # -- receiving ---------------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        # ZeroMQ's descriptor signals changes of state, not messages: read until nothing is left.
+        inbox = self._inbox
+        for _ in range(BATCH):
+            if not self._open or not inbox.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+                return
+            try:
+                data = inbox.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._received(data)
+        self.reactor.call_later(0, self._readable)
+
+    def _received(self, data: bytes) -> None:
+        try:
+            envelope = _decode(data)
+        except msgspec.DecodeError as error:
+            _log.error("message that is none of ours dropped: %s", error)
+            return
+        if envelope.version != ENVELOPE_VERSION:
+            _log.error("message of version %d from %s dropped", envelope.version, envelope.source)
+        elif envelope.receiver not in {0, self.server_id.unique_id}:
+            _log.info("message from %s to a former process of our pid dropped", envelope.source)
+        else:
+            self._dispatch(envelope.msg_type, envelope.source, envelope.payload)
+
+    def _dispatch(self, msg_type: int, source: ServerId, payload: bytes) -> None:
+        handler = self._handlers.get(msg_type)
+        if handler is None:
+            _log.debug("%s from %s: no handler", message_name(msg_type), source)
+            return
+        try:
+            handler(source, payload)
+        except Exception:
+            _log.exception("handling %s from %s failed", message_name(msg_type), source)
+
+    # -- end ---------------------------------------------------------------------------------------------
+
+    def statistics(self) -> dict[str, Any]:
+        """Return figures for status tools."""
+        return {"connections": len(self._peers), "handlers": len(self._handlers)}
+
+    def _check_usable(self) -> None:
+        if not self._open:
+            raise MessagingError("the bus is closed")
+        if self.server_id.pid != os.getpid():
+            raise MessagingError("a bus does not survive a fork")
+
+    def close(self, linger_ms: int = CLOSE_LINGER_MS) -> None:
+        """Leave the bus. Last messages to living processes get `linger_ms` to go out."""
+        if not self._open or self.server_id.pid != os.getpid():
+            return
+        self._open = False
+        self._lock_file.close()
+        if hasattr(self, "_fd"):
+            self.reactor.remove_reader(self._fd)
+        self._inbox.close(0)
+        for (pid, unique_id), socket in self._peers.items():
+            alive = server_id_exists(self.directory, ServerId(pid=pid, unique_id=unique_id))
+            socket.close(linger_ms if alive else 0)
+        self._peers.clear()
+        self._context.term()
+        try:
+            os.unlink(self._endpoints.socket_path(self.server_id.pid))
+        except FileNotFoundError:
+            pass
+        self._endpoints.close()
+
+
+def remove_dead_process(directory: str, pid: int) -> bool:
+    """Remove what a dead process left on the bus: its lock file and its socket; False if it lives.
+
+    Raises:
+        OSError, MessagingError: if the directory cannot be used.
+    """
+    endpoints = EndpointDirectory(directory)
+    try:
+        return remove_dead_lock_file(directory, pid, endpoints.socket_path(pid))
+    finally:
+        endpoints.close()

@@ -1,0 +1,58 @@
+"""Where a process is reached: one unix socket per process, ``<directory>/msg/<pid>``.
+
+The directory is closed to everybody but the server's own user, because who can write there can give orders.
+A unix socket's path is limited to 107 bytes; in a longer directory it is addressed through /proc/self/fd.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Final
+
+from messaging.errors import MessagingError
+
+SOCKET_SUBDIRECTORY: Final = "msg"
+
+_SUN_PATH_MAX: Final = 107
+_PID_DIGITS: Final = 10
+
+
+class EndpointDirectory:
+    """The directory of the sockets, made if missing.
+
+    Raises:
+        MessagingError: if somebody else could write into it.
+        OSError: if it cannot be made.
+    """
+
+    __slots__ = ("_fd", "_prefix", "path")
+
+    def __init__(self, directory: str) -> None:
+        self.path = os.path.join(os.path.abspath(directory), SOCKET_SUBDIRECTORY)
+        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        self._fd = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        status = os.fstat(self._fd)
+        if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
+            self.close()
+            raise MessagingError(f"{self.path} must belong to the server's user alone (mode 0700)")
+        if len(os.fsencode(self.path)) + 1 + _PID_DIGITS <= _SUN_PATH_MAX:
+            self._prefix = self.path
+            os.close(self._fd)
+            self._fd = -1
+        else:
+            self._prefix = f"/proc/self/fd/{self._fd}"
+
+    def address(self, pid: int) -> str:
+        """Return the ZeroMQ address of process `pid`."""
+        return f"ipc://{self._prefix}/{pid}"
+
+    def socket_path(self, pid: int) -> str:
+        """Return the path of the socket of process `pid`."""
+        return os.path.join(self.path, str(pid))
+
+    def close(self) -> None:
+        """Forget the directory; addresses given out cannot be used any more."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
