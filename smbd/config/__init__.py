@@ -1,1 +1,1 @@
-"""smb.conf: grammar, registry of parameters, substitutions and host access."""
+"""Configuration: the smb.conf grammar, the parameter registry and the immutable snapshots made from them."""

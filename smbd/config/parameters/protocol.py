@@ -1,0 +1,65 @@
+"""Global parameters about the SMB protocol itself."""
+
+from __future__ import annotations
+
+from smbd.config.enums import AUTO_BOOL, PROTOCOL
+from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
+from smbd.config.values import BOOL, COUNT, IntType, SizeType
+from smbd.wire.constants import SMB2_DIALECT_202, SMB2_DIALECT_311
+
+# [MS-SMB2] 3.3.5.4: one credit pays for 64 KiB; less than that is refused by clients as too small.
+_TRANSFER_SIZE = SizeType(minimum=0x10000, maximum=0x800000)
+
+
+class ProtocolParams(ParameterSet, scope=GLOBAL):
+    """Dialects, transfer sizes, credits and protocol features."""
+
+    server_min_protocol = Param(
+        PROTOCOL,
+        SMB2_DIALECT_202,
+        "The oldest dialect accepted. SMB1 is never served, whatever this says.",
+        synonyms=("min protocol",),
+    )
+    server_max_protocol = Param(
+        PROTOCOL,
+        SMB2_DIALECT_311,
+        "The newest dialect offered.",
+        synonyms=("max protocol", "protocol"),
+    )
+    smb2_max_read = Param(_TRANSFER_SIZE, 8388608, "The greatest size in bytes of a single READ.")
+    smb2_max_write = Param(_TRANSFER_SIZE, 8388608, "The greatest size in bytes of a single WRITE.")
+    smb2_max_trans = Param(
+        _TRANSFER_SIZE, 8388608, "The greatest size in bytes of directory listings, ioctls and the like."
+    )
+    smb2_max_credits = Param(
+        IntType(1, 65535),
+        8192,
+        "The greatest number of requests that one connection may have on the way.",
+    )
+    smb2_leases = Param(BOOL, True, "Grant leases to clients of SMB 2.1 and later.", status=KNOWN)
+    smb3_directory_leases = Param[bool | None](
+        AUTO_BOOL, None, "Grant leases on directories; Auto means yes unless clustered.", status=KNOWN, since="4.22"
+    )
+    smb3_unix_extensions = Param(
+        BOOL,
+        True,
+        "Offer the POSIX extensions of SMB 3.1.1 to clients that ask for them.",
+        status=KNOWN,
+        since="4.18",
+    )
+    persistent_handles = Param(
+        BOOL, False, "Let handles outlast the server process.", status=KNOWN, since="4.25"
+    )
+    server_multi_channel_support = Param(
+        BOOL, True, "Let one session use several connections.", status=KNOWN
+    )
+    smb2_disable_lock_sequence_checking = Param(
+        BOOL, False, "Do not recognise a repeated lock request by its sequence number.", status=KNOWN
+    )
+    smb2_disable_oplock_break_retry = Param(
+        BOOL, False, "Do not repeat an unanswered oplock break over another channel.", status=KNOWN
+    )
+    oplock_break_wait_time = Param(COUNT, 0, "Oplock breaks are sent at once.", status=ACCEPTED)
+    host_msdfs = Param(BOOL, True, "Tell clients that shares may be DFS roots.", status=KNOWN)
+    nt_pipe_support = Param(BOOL, True, "Serve the named pipes of IPC$.", status=ACCEPTED)
+    time_server = Param(BOOL, False, "Only SMB1 clients ask for it.", status=ACCEPTED)
