@@ -1,12 +1,13 @@
 """Messages between processes, over ZeroMQ.
 
-Each process binds one PULL socket and connects a PUSH socket to a peer when it first writes to it. ZeroMQ gives
-framing, queues that never block the sender, and reconnection; it does not tell that nobody is there. So the lock
-file of the receiver is checked before each message (`server_id_exists`, four system calls): a message to a dead
-process is an error at once. A message is a hint all the same, as its receiver may die with it unread: who waits
-for an answer also watches the peer (`messaging.watch_pid`) or sets a time-out.
+Each process binds one PULL socket and connects a PUSH socket to a peer when it first writes to it. ZeroMQ
+gives framing, queues that never block the sender, and reconnection; it does not tell that nobody is there.
+So the lock file of the receiver is checked before each message (`server_id_exists`, four system calls): a
+message to a dead process is an error at once. A message is a hint all the same, as its receiver may die
+with it unread: who waits for an answer also watches the peer (`messaging.watch_pid`) or sets a time-out.
 
-A ZeroMQ context does not survive a fork: it is made in the constructor, which therefore runs after the fork.
+A ZeroMQ context does not survive a fork: it is made in the constructor, which therefore runs after the
+fork.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ class Bus:
         except BaseException:
             self.close()
             raise
-        self._fd = int(self._inbox.getsockopt(zmq.FD))
+        self._fd: int = self._inbox.FD
         reactor.add_reader(self._fd, self._readable)
         self._lock_file.publish()
         reactor.call_later(0, self._readable)  # the descriptor tells of changes only
@@ -109,13 +110,12 @@ class Bus:
         inbox.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
         inbox.setsockopt(zmq.BACKLOG, BACKLOG)
         path = self._endpoints.socket_path(self.server_id.pid)
-        if os.path.lexists(path):
-            os.unlink(path)  # of a dead process with our pid
+        path.unlink(missing_ok=True)  # of a dead process with our pid
         try:
             inbox.bind(self._endpoints.address(self.server_id.pid))
         except zmq.ZMQError as error:
             raise MessagingError(f"cannot listen on {path}: {error}") from error
-        os.chmod(path, 0o600)
+        path.chmod(0o600)
 
     # -- handlers ----------------------------------------------------------------------------------------
 
@@ -211,7 +211,7 @@ class Bus:
         # ZeroMQ's descriptor signals changes of state, not messages: read until nothing is left.
         inbox = self._inbox
         for _ in range(BATCH):
-            if not self._open or not inbox.getsockopt(zmq.EVENTS) & zmq.POLLIN:
+            if not self._open or not inbox.EVENTS & zmq.POLLIN:
                 return
             try:
                 data = inbox.recv(zmq.NOBLOCK)
@@ -240,7 +240,7 @@ class Bus:
             return
         try:
             handler(source, payload)
-        except Exception:
+        except Exception:  # a handler's bug must not stop the loop
             _log.exception("handling %s from %s failed", message_name(msg_type), source)
 
     # -- end ---------------------------------------------------------------------------------------------
@@ -269,10 +269,7 @@ class Bus:
             socket.close(linger_ms if alive else 0)
         self._peers.clear()
         self._context.term()
-        try:
-            os.unlink(self._endpoints.socket_path(self.server_id.pid))
-        except FileNotFoundError:
-            pass
+        self._endpoints.socket_path(self.server_id.pid).unlink(missing_ok=True)
         self._endpoints.close()
 
 

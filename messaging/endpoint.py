@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Final
 
 from messaging.errors import MessagingError
@@ -29,15 +30,15 @@ class EndpointDirectory:
     __slots__ = ("_fd", "_prefix", "path")
 
     def __init__(self, directory: str) -> None:
-        self.path = os.path.join(os.path.abspath(directory), SOCKET_SUBDIRECTORY)
-        os.makedirs(self.path, mode=0o700, exist_ok=True)
+        self.path = Path(directory).absolute() / SOCKET_SUBDIRECTORY
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(self.path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         status = os.fstat(self._fd)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             self.close()
             raise MessagingError(f"{self.path} must belong to the server's user alone (mode 0700)")
         if len(os.fsencode(self.path)) + 1 + _PID_DIGITS <= _SUN_PATH_MAX:
-            self._prefix = self.path
+            self._prefix = str(self.path)
             os.close(self._fd)
             self._fd = -1
         else:
@@ -47,9 +48,9 @@ class EndpointDirectory:
         """Return the ZeroMQ address of process `pid`."""
         return f"ipc://{self._prefix}/{pid}"
 
-    def socket_path(self, pid: int) -> str:
+    def socket_path(self, pid: int) -> Path:
         """Return the path of the socket of process `pid`."""
-        return os.path.join(self.path, str(pid))
+        return self.path / str(pid)
 
     def close(self) -> None:
         """Forget the directory; addresses given out cannot be used any more."""

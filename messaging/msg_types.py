@@ -1,6 +1,7 @@
 """Message types of the bus, with Samba's names where Samba has the message.
 
-The numbers are of this bus only. They go in hundreds by the part that handles them; a number is never reused.
+The numbers are of this bus only. They go in hundreds by the part that handles them; a number is never
+reused.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the messaging layer needs of an event loop.
 
-The server has an epoll loop of its own; tools use `messaging.poll_reactor.PollReactor`; tests may step one by hand.
+The server has an epoll loop of its own; tools use `messaging.poll_reactor.PollReactor`; tests may step one
+by hand.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a record is stored: one version byte, then a msgpack array of the stored fields.
 
 The stored type is a class of its own (a `msgspec.Struct` with ``array_like=True``), never the object that a
-process works with: what is not a field of it is not stored. A record of a version that this program does not
-know is refused, not guessed at: two releases may share a database during an upgrade.
+process works with: what is not a field of it is not stored. A record of a version that this program does
+not know is refused, not guessed at: two releases may share a database during an upgrade.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Who a process is to the others: the server id, and the lock file that proves that it still lives.
 
-A pid alone is not an identity: it is reused. So each process draws a random 64-bit unique id, writes it into
-``<lock directory>/msg.lock/<pid>`` and holds a lock on that file as long as it lives. The kernel drops the lock
-at its death, however it dies; a successor with the same pid writes another unique id. Every shared entry names
-its owner by `ServerId`, the number of its cluster node included, so that clustering changes no format.
+A pid alone is not an identity: it is reused. So each process draws a random 64-bit unique id, writes it
+into ``<lock directory>/msg.lock/<pid>`` and holds a lock on that file as long as it lives. The kernel drops
+the lock at its death, however it dies; a successor with the same pid writes another unique id. Every shared
+entry names its owner by `ServerId`, the number of its cluster node included, so that clustering changes no
+format.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import fcntl
 import os
 import struct
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -95,6 +97,10 @@ def new_server_id(vnn: int = NONCLUSTER_VNN) -> ServerId:
     return ServerId(pid=os.getpid(), vnn=vnn, unique_id=unique_id)
 
 
+def _lock_path(lock_dir: str, pid: int) -> str:
+    return f"{lock_dir}/{LOCK_SUBDIRECTORY}/{pid}"
+
+
 class LockFile:
     """The proof of life of the calling process: held from construction to `close` or death.
 
@@ -113,9 +119,8 @@ class LockFile:
     def __init__(self, lock_dir: str, server_id: ServerId) -> None:
         self.server_id = server_id
         self._pid = os.getpid()
-        directory = os.path.join(lock_dir, LOCK_SUBDIRECTORY)
-        os.makedirs(directory, mode=0o755, exist_ok=True)
-        self.path = os.path.join(directory, str(server_id.pid))
+        Path(lock_dir, LOCK_SUBDIRECTORY).mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.path = _lock_path(lock_dir, server_id.pid)
         self._fd = self._take()
         _own[self.path] = server_id.unique_id
 
@@ -143,10 +148,7 @@ class LockFile:
             return
         if os.getpid() == self._pid:
             _own.pop(self.path, None)
-            try:
-                os.unlink(self.path)
-            except FileNotFoundError:
-                pass
+            Path(self.path).unlink(missing_ok=True)
         os.close(self._fd)
         self._fd = -1
 
@@ -168,7 +170,7 @@ def read_unique_id(lock_dir: str, pid: int) -> int | None:
     Raises:
         OSError: for anything but a missing file (a check that cannot be made must not pass for a death).
     """
-    path = os.path.join(lock_dir, LOCK_SUBDIRECTORY, str(pid))
+    path = _lock_path(lock_dir, pid)
     if path in _own:
         return _own[path]
     try:
@@ -204,7 +206,7 @@ def server_id_exists(lock_dir: str, server_id: ServerId) -> bool:
 def living_processes(lock_dir: str) -> list[ServerId]:
     """List all processes that have published themselves, the caller included, in order of pid."""
     try:
-        names = os.listdir(os.path.join(lock_dir, LOCK_SUBDIRECTORY))
+        names = [entry.name for entry in Path(lock_dir, LOCK_SUBDIRECTORY).iterdir()]
     except FileNotFoundError:
         return []
     found = []
@@ -215,7 +217,7 @@ def living_processes(lock_dir: str) -> list[ServerId]:
     return found
 
 
-def remove_dead_lock_file(lock_dir: str, pid: int, *also: str) -> bool:
+def remove_dead_lock_file(lock_dir: str, pid: int, *also: str | Path) -> bool:
     """Remove the lock file of the dead process `pid` and the paths `also`; False if the process lives.
 
     The lock is held meanwhile: a new process of the same pid waits, then finds its file unlinked and makes
@@ -224,7 +226,7 @@ def remove_dead_lock_file(lock_dir: str, pid: int, *also: str) -> bool:
     Raises:
         OSError: if the files cannot be removed.
     """
-    path = os.path.join(lock_dir, LOCK_SUBDIRECTORY, str(pid))
+    path = _lock_path(lock_dir, pid)
     if path in _own:
         return False
     try:
@@ -235,10 +237,7 @@ def remove_dead_lock_file(lock_dir: str, pid: int, *also: str) -> bool:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(fd).st_nlink:
             for dead in (*also, path):
-                try:
-                    os.unlink(dead)
-                except FileNotFoundError:
-                    pass
+                Path(dead).unlink(missing_ok=True)
     except OSError as error:
         if error.errno in {errno.EAGAIN, errno.EACCES}:
             return False

@@ -24,7 +24,7 @@ class PidWatch:
         if fd >= 0:
             reactor.add_reader(fd, self._died)
         else:
-            reactor.call_later(0, self._died)  # dead before we looked; callers need not expect it inside the call
+            reactor.call_later(0, self._died)  # not at once: no caller expects it inside of the call
 
     def _died(self) -> None:
         callback = self._callback

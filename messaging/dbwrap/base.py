@@ -1,13 +1,14 @@
 """The one interface to a shared database that the rest of the server sees.
 
-A record is locked, looked at, changed and unlocked, in microseconds: no file I/O, no message and no wait while a
-record lock is held. Several locks may be held at once only in the order of their databases (`Db.lock_order`, low
-ones first), which is checked at run time, always: a violation is a deadlock that has not happened yet.
+A record is locked, looked at, changed and unlocked, in microseconds: no file I/O, no message and no wait
+while a record lock is held. Several locks may be held at once only in the order of their databases
+(`Db.lock_order`, low ones first), which is checked at run time, always: a violation is a deadlock that has
+not happened yet.
 
-The interface is kept so small that a clustered database can stand behind it. There, a record may first have to
-migrate from another node, so `Db.parse` can be as dear as `Db.fetch_locked`; iteration visits all nodes; and the
-content of a volatile database outlives neither its openers nor, safely, a failed node. Hence every entry names its
-owner, and readers drop entries whose owner is gone.
+The interface is kept so small that a clustered database can stand behind it. There, a record may first have
+to migrate from another node, so `Db.parse` can be as dear as `Db.fetch_locked`; iteration visits all nodes;
+and the content of a volatile database outlives neither its openers nor, safely, a failed node. Hence every
+entry names its owner, and readers drop entries whose owner is gone.
 
 Databases belong to the main thread: locks are the process's, not the thread's.
 """
@@ -127,7 +128,8 @@ class Db(ABC):
     def traverse_read(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all records as they were at some moment of the call; others may change them meanwhile.
 
-        Nothing is locked when an item is yielded: to change a record, lock it and look again. Not for hot paths.
+        Nothing is locked when an item is yielded: to change a record, lock it and look again. Not for hot
+        paths.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.

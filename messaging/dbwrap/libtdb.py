@@ -1,9 +1,10 @@
 """The calls of libtdb that the `tdb` module of Debian's python3-tdb lacks: record locks, traversal, check.
 
-Through ctypes on the same library and the same open handle. Two assumptions make that cheap, and both are checked
-before the first use, because a lock that does not lock would lose data silently:
+Through ctypes on the same library and the same open handle. Two assumptions make that cheap, and both are
+checked before the first use, because a lock that does not lock would lose data silently:
 
-* The C handle stands right behind the object header of `tdb.Tdb` (checked by asking the library for its file name).
+* The C handle stands right behind the object header of `tdb.Tdb` (checked by asking the library for its
+  file name).
 * ``TDB_DATA``, a pointer and a size, passed by value takes the same two registers as two separate arguments
   (64-bit x86 and ARM). Checked by locking a record in one process and trying it in another.
 
@@ -22,7 +23,7 @@ import tdb
 from messaging.dbwrap.base import DbError
 
 MUTEX_LOCKING: Final = 0x1000
-"""TDB_MUTEX_LOCKING, which the tdb module does not name: robust process-shared mutexes instead of fcntl locks."""
+"""TDB_MUTEX_LOCKING, which the tdb module does not name: robust process-shared mutexes as record locks."""
 
 _HANDLE_OFFSET: Final = 16  # PyObject_HEAD of a 64-bit CPython
 _OBJECT_SIZE: Final = 32  # head, handle, closed flag

@@ -1,7 +1,7 @@
 """A database in the memory of one process: the twin of the TDB ones for unit tests.
 
-It keeps their rules (lock order, no use after unlock, one transaction at a time), so that a test fails where
-the real database would dead-lock.
+It keeps their rules (lock order, no use after unlock, one transaction at a time), so that a test fails
+where the real database would dead-lock.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Databases in TDB files: the volatile kind, and `open_tdb` for both kinds.
 
-A volatile database holds the claims of living processes and is emptied by the first process that opens it. Its
-record locks are robust process-shared mutexes in the mapped file: lock, read, write and unlock cost under a
-microsecond and no system call, and the lock of a killed process falls to the next who wants it.
+A volatile database holds the claims of living processes and is emptied by the first process that opens it.
+Its record locks are robust process-shared mutexes in the mapped file: lock, read, write and unlock cost
+under a microsecond and no system call, and the lock of a killed process falls to the next who wants it.
 """
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Final
 
 import tdb
@@ -18,7 +18,7 @@ from messaging.dbwrap.persistent import PersistentTdbDb
 from messaging.dbwrap.tdb_file import TdbBase, TdbFile, registry
 
 VOLATILE_HASH_SIZE: Final = 10007
-"""Chains of a volatile database. A chain is the unit of locking: with fewer, strangers wait for each other."""
+"""Chains of a volatile database. A chain is the unit of locking: with few, strangers wait for each other."""
 
 PERSISTENT_HASH_SIZE: Final = 1009
 
@@ -133,7 +133,7 @@ def open_tdb(
     Raises:
         DbError: if it cannot be opened, is open otherwise, or record locks do not work on this machine.
     """
-    path = os.path.abspath(path)
+    path = str(Path(path).absolute())
     known = registry.get(path)
     if known is not None:
         return _share(known, lock_order=lock_order, persistent=persistent, read_only=read_only)

@@ -1,13 +1,14 @@
 """What volatile and persistent TDB databases have in common: the file, the registry of the process, reading.
 
-libtdb refuses to open a file twice in one process, and each inherited handle must be reopened after a fork; so
-there is one registry, and opening a database again gives the one that is open.
+libtdb refuses to open a file twice in one process, and each inherited handle must be reopened after a fork;
+so there is one registry, and opening a database again gives the one that is open.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import tdb
@@ -25,7 +26,7 @@ class TdbFile:
         self, path: str, *, lock_order: int, hash_size: int, tdb_flags: int, read_only: bool, create: bool
     ) -> None:
         self.path = path
-        self.name = os.path.basename(path)
+        self.name = Path(path).name
         self.lock_order = lock_order
         self.tdb_flags = tdb_flags
         self.read_only = read_only
@@ -102,7 +103,7 @@ class TdbBase(Db):
             "records": records,
             "bytes": payload,
             "longest_value": longest,
-            "file_size": os.stat(self.file.path).st_size,
+            "file_size": Path(self.file.path).stat().st_size,
             "hash_size": self.file.database.hash_size,
         }
 
