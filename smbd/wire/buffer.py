@@ -16,6 +16,10 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 BODY: Final = SMB2_HEADER_SIZE  # where the body begins: offsets in messages count from the header's start
 
+# The StructureSize of a request with a variable part counts one byte of it. Servers insist on that byte, so
+# requests with nothing to say carry it as padding; responses do without.
+EMPTY_DYNAMIC: Final = b"\0"
+
 _decode_utf_16_le = codecs.utf_16_le_decode
 _encode_utf_16_le = codecs.utf_16_le_encode
 
