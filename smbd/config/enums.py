@@ -115,9 +115,7 @@ NTLM_AUTH: Final = EnumType(
     | {"mschapv2-and-ntlmv2-only": MSCHAPV2_AND_NTLMV2_ONLY}
 )
 
-CSC_POLICY: Final = EnumType(
-    {word: word for word in (CSC_MANUAL, CSC_DOCUMENTS, CSC_PROGRAMS, CSC_DISABLE)}
-)
+CSC_POLICY: Final = EnumType({word: word for word in (CSC_MANUAL, CSC_DOCUMENTS, CSC_PROGRAMS, CSC_DISABLE)})
 
 INHERIT_OWNER: Final = EnumType(
     {

@@ -247,7 +247,9 @@ class _Loader:
             self._section = self.globals
             return
         if folded not in self.shares:
-            self.shares[folded] = _SectionText(item.name, item.file, item.line, dict(self.share_defaults.given))
+            self.shares[folded] = _SectionText(
+                item.name, item.file, item.line, dict(self.share_defaults.given)
+            )
         self._section = self.shares[folded]
 
     def _include(self, item: Setting, depth: int) -> None:
@@ -320,7 +322,9 @@ class _Loader:
 
     def _note_status(self, item: Setting, param: AnyParam) -> None:
         if param.status == KNOWN:
-            self._warn(item, f"parameter {param.name!r} is known but not implemented", "the line has no effect")
+            self._warn(
+                item, f"parameter {param.name!r} is known but not implemented", "the line has no effect"
+            )
         elif param.status == ACCEPTED:
             self._warn(item, f"parameter {param.name!r} has no effect here", param.doc)
 

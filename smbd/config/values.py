@@ -291,3 +291,8 @@ CHAR = CharType()
 WORDS = ListType()
 COMMA_WORDS = ListType(", ")
 PORTS = PortListType()
+
+
+def one_of(*groups: str) -> EnumType[str]:
+    """An enumeration from groups of words that mean the same, ``"no|off"``: the value is the first word."""
+    return EnumType({word: group.split("|")[0] for group in groups for word in group.split("|")})

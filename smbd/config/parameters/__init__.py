@@ -27,7 +27,10 @@ class ShareDeclarations(ShareAccessParams, ShareFileParams, ShareIoParams, scope
 
 
 def _all_parameters() -> list[AnyParam]:
-    params: list[AnyParam] = [*GlobalDeclarations.declarations.values(), *ShareDeclarations.declarations.values()]
+    params: list[AnyParam] = [
+        *GlobalDeclarations.declarations.values(),
+        *ShareDeclarations.declarations.values(),
+    ]
     used = {param.name for param in params}
     params += [param for param in known_parameters() if param.name not in used]
     return params

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, COMMA_WORDS, COUNT, INT, PORTS, STRING, WORDS
+from smbd.config.values import BOOL, COMMA_WORDS, COUNT, INT, PORTS, SIZE, STRING, WORDS
 
 
 class NetworkParams(ParameterSet, scope=GLOBAL):
@@ -74,9 +74,7 @@ class NetworkParams(ParameterSet, scope=GLOBAL):
         "The ways to find the address of a NetBIOS name. The server itself resolves by DNS only.",
         status=ACCEPTED,
     )
-    min_receivefile_size = Param(
-        COUNT, 0, "Large writes always take the direct path here.", status=ACCEPTED
-    )
+    min_receivefile_size = Param(SIZE, 0, "Large writes always take the direct path here.", status=ACCEPTED)
     multicast_dns_register = Param(
         BOOL,
         True,

@@ -38,7 +38,11 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
     )
     smb2_leases = Param(BOOL, True, "Grant leases to clients of SMB 2.1 and later.", status=KNOWN)
     smb3_directory_leases = Param[bool | None](
-        AUTO_BOOL, None, "Grant leases on directories; Auto means yes unless clustered.", status=KNOWN, since="4.22"
+        AUTO_BOOL,
+        None,
+        "Grant leases on directories; Auto means yes unless clustered.",
+        status=KNOWN,
+        since="4.22",
     )
     smb3_unix_extensions = Param(
         BOOL,
@@ -50,9 +54,7 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
     persistent_handles = Param(
         BOOL, False, "Let handles outlast the server process.", status=KNOWN, since="4.25"
     )
-    server_multi_channel_support = Param(
-        BOOL, True, "Let one session use several connections.", status=KNOWN
-    )
+    server_multi_channel_support = Param(BOOL, True, "Let one session use several connections.", status=KNOWN)
     smb2_disable_lock_sequence_checking = Param(
         BOOL, False, "Do not recognise a repeated lock request by its sequence number.", status=KNOWN
     )

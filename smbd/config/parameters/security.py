@@ -5,7 +5,7 @@ from __future__ import annotations
 from smbd.config import paths
 from smbd.config.enums import DEFAULT, LEVEL, MAP_TO_GUEST, NEVER, NTLM_AUTH, NTLMV2_ONLY, SECURITY
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, COMMA_WORDS, COUNT, STRING, IntType
+from smbd.config.values import BOOL, COMMA_WORDS, COUNT, STRING, IntType, one_of
 
 
 class SecurityParams(ParameterSet, scope=GLOBAL):
@@ -68,7 +68,12 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
         name="raw NTLMv2 auth",
         status=ACCEPTED,
     )
-    nt_hash_store = Param(STRING, "always", "The NT hash is what NTLM needs: it is always stored.", status=ACCEPTED)
+    nt_hash_store = Param(
+        one_of("auto", "never", "always"),
+        "always",
+        "The NT hash is what NTLM needs: it is always stored.",
+        status=ACCEPTED,
+    )
     algorithmic_rid_base = Param(
         COUNT, 1000, "The lowest relative id given to Unix users and groups that have no SID of their own."
     )
@@ -93,9 +98,7 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
         "The ciphers offered to SMB 3 clients, best first; minus and plus as with the signing algorithms.",
     )
     enable_privileges = Param(BOOL, True, "Honour privileges granted to accounts.", status=ACCEPTED)
-    check_password_script = Param(
-        STRING, "", "A command that judges a new password.", status=KNOWN
-    )
+    check_password_script = Param(STRING, "", "A command that judges a new password.", status=KNOWN)
     unix_password_sync = Param(
         BOOL, False, "Change the Unix password along with the SMB password.", status=KNOWN
     )

@@ -63,14 +63,21 @@ class ServerParams(ParameterSet, scope=GLOBAL):
     smbd_profiling_level = Param(
         PROFILING_LEVEL, "off", "Whether counters are kept of each operation.", status=KNOWN
     )
-    clustering = Param(BOOL, False, "Keep the shared databases in CTDB and serve as a cluster node.", status=KNOWN)
+    clustering = Param(
+        BOOL, False, "Keep the shared databases in CTDB and serve as a cluster node.", status=KNOWN
+    )
     change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.")
     kernel_change_notify = Param(
         BOOL, True, "Let change notification also see what local programs do to the files."
     )
     panic_action = Param(
-        STRING, "", "A command to run when a worker dies by a programming error; %d is its process id.", status=KNOWN
+        STRING,
+        "",
+        "A command to run when a worker dies by a programming error; %d is its process id.",
+        status=KNOWN,
     )
     preload_modules = Param[list[str]](WORDS, [], "Modules are Python and loaded on use.", status=ACCEPTED)
-    unix_charset = Param(STRING, "UTF-8", "The character set of file names on disk. Always UTF-8 here.", status=ACCEPTED)
+    unix_charset = Param(
+        STRING, "UTF-8", "The character set of file names on disk. Always UTF-8 here.", status=ACCEPTED
+    )
     dos_charset = Param(STRING, "CP850", "Only SMB1 clients use it, and SMB1 is not served.", status=ACCEPTED)

@@ -12,9 +12,7 @@ _USERS = "Names may be @group, +group (Unix), &group (NIS), and DOMAIN\\name. "
 class ShareAccessParams(ParameterSet, scope=SHARE):
     """Path, visibility, access lists and identity."""
 
-    path = Param(
-        STRING, "", "The directory that is shared. May hold %-variables.", synonyms=("directory",)
-    )
+    path = Param(STRING, "", "The directory that is shared. May hold %-variables.", synonyms=("directory",))
     comment = Param(STRING, "", "The text shown beside the share in listings.")
     browseable = Param(BOOL, True, "Show the share in listings.", synonyms=("browsable",))
     available = Param(BOOL, True, "Off: refuse connections to the share.")
@@ -31,7 +29,9 @@ class ShareAccessParams(ParameterSet, scope=SHARE):
     valid_users = Param[list[str]](
         WORDS, [], _USERS + "Only these users may connect; empty admits everybody."
     )
-    invalid_users = Param[list[str]](WORDS, [], _USERS + "These users may not connect, even if they are valid.")
+    invalid_users = Param[list[str]](
+        WORDS, [], _USERS + "These users may not connect, even if they are valid."
+    )
     read_list = Param[list[str]](WORDS, [], _USERS + "These users only read, whatever `read only` says.")
     write_list = Param[list[str]](WORDS, [], _USERS + "These users also write, whatever `read only` says.")
     admin_users = Param[list[str]](WORDS, [], _USERS + "These users do everything on the share as root.")
@@ -74,6 +74,12 @@ class ShareAccessParams(ParameterSet, scope=SHARE):
     root_preexec = Param(STRING, "", "As `preexec`, but run as root.", status=KNOWN)
     root_preexec_close = Param(BOOL, False, "Refuse the connection if `root preexec` fails.", status=KNOWN)
     root_postexec = Param(STRING, "", "As `postexec`, but run as root.", status=KNOWN)
-    printable = Param(BOOL, False, "Printing is not offered; such shares are left out.", synonyms=("print ok",), status=KNOWN)
+    printable = Param(
+        BOOL,
+        False,
+        "Printing is not offered; such shares are left out.",
+        synonyms=("print ok",),
+        status=KNOWN,
+    )
     copy = Param(STRING, "", "Take over all parameters of another share, which must stand further up.")
     include = Param(STRING, "", "Read this file at this point. Its name may hold %-variables.")
