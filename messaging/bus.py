@@ -98,7 +98,7 @@ class Bus:
         except BaseException:
             self.close()
             raise
-        self._fd: int = self._inbox.FD
+        self._fd = int(self._inbox.getsockopt(zmq.FD))
         reactor.add_reader(self._fd, self._readable)
         self._lock_file.publish()
         reactor.call_later(0, self._readable)  # the descriptor tells of changes only
@@ -211,7 +211,7 @@ class Bus:
         # ZeroMQ's descriptor signals changes of state, not messages: read until nothing is left.
         inbox = self._inbox
         for _ in range(BATCH):
-            if not self._open or not inbox.EVENTS & zmq.POLLIN:
+            if not self._open or not int(inbox.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
             try:
                 data = inbox.recv(zmq.NOBLOCK)
@@ -240,7 +240,7 @@ class Bus:
             return
         try:
             handler(source, payload)
-        except Exception:  # a handler's bug must not stop the loop
+        except Exception:  # noqa: BLE001 - a handler's bug must not stop the loop
             _log.exception("handling %s from %s failed", message_name(msg_type), source)
 
     # -- end ---------------------------------------------------------------------------------------------

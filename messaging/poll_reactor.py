@@ -111,5 +111,5 @@ class PollReactor:
     def _call(callback: Callable[[], None]) -> None:
         try:
             callback()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a callback's bug must not stop the loop
             _log.exception("event callback failed")

@@ -32,7 +32,7 @@ class PidWatch:
         if callback is not None:
             try:
                 callback()
-            except Exception:
+            except Exception:  # noqa: BLE001 - a callback's bug must not stop the loop
                 _log.exception("action on the death of a process failed")
 
     def cancel(self) -> None:

@@ -167,7 +167,7 @@ class PersistentDb(Db):
 # The locks that this process holds, lowest order first. Databases append and remove themselves; plain lists
 # and no calls, because each open of a file passes here several times.
 held: Final[list[Db]] = []
-_deferred: Final[list[Callable[[], None]]] = []
+deferred: Final[list[Callable[[], None]]] = []
 
 
 def check_lock_order(db: Db) -> None:
@@ -192,22 +192,22 @@ def unlocked(db: Db) -> None:
         held.pop()
     else:
         held.remove(db)
-    if _deferred and not held:
+    if deferred and not held:
         run_deferred()
 
 
 def when_unlocked(callback: Callable[[], None]) -> None:
     """Call `callback` as soon as this process holds no record lock, at once if it holds none."""
-    _deferred.append(callback)
+    deferred.append(callback)
     if not held:
         run_deferred()
 
 
 def run_deferred() -> None:
     """Run the callbacks of `when_unlocked`; what they raise is logged, it is not the unlocker's fault."""
-    while _deferred and not held:
-        callback = _deferred.pop(0)
+    while deferred and not held:
+        callback = deferred.pop(0)
         try:
             callback()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the record is unlocked already
             _log.exception("action after unlocking failed")

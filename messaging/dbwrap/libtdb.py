@@ -39,8 +39,8 @@ chainunlock = _lib.tdb_chainunlock
 _lib.tdb_name.restype = ctypes.c_char_p
 _lib.tdb_errorstr.restype = ctypes.c_char_p
 
-_CACHED_SIZES: Final = 256
-_sizes: Final = tuple(ctypes.c_size_t(size) for size in range(_CACHED_SIZES))
+SIZES: Final = tuple(ctypes.c_size_t(size) for size in range(256))
+"""Key lengths as C arguments: to make one costs as much as the lock."""
 
 
 class _Data(ctypes.Structure):
@@ -50,12 +50,6 @@ class _Data(ctypes.Structure):
 _TRAVERSE: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, _Data, _Data, ctypes.c_void_p)
 _lib.tdb_traverse_read.argtypes = (ctypes.c_void_p, _TRAVERSE, ctypes.c_void_p)
 _lib.tdb_check.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-
-
-def key_size(key: bytes) -> ctypes.c_size_t:
-    """Return the length of `key` as the C argument, from a table if it is short."""
-    size = len(key)
-    return _sizes[size] if size < _CACHED_SIZES else ctypes.c_size_t(size)
 
 
 def handle_of(database: Any, path: str) -> ctypes.c_void_p:
@@ -117,7 +111,7 @@ def prove_locks(database: Any, handle: ctypes.c_void_p, path: str) -> None:
     """
     ask_read, ask_write = os.pipe()
     answer_read, answer_write = os.pipe()
-    size = key_size(_PROBE_KEY)
+    size = SIZES[len(_PROBE_KEY)]
     child = os.fork()
     if child == 0:
         try:
@@ -154,7 +148,7 @@ def _probe(ask: int, answer: int) -> bytes:
 
 def _answer_probes(database: Any, handle: ctypes.c_void_p, ask: int, answer: int) -> None:
     database.reopen()
-    size = key_size(_PROBE_KEY)
+    size = SIZES[len(_PROBE_KEY)]
     while os.read(ask, 1):
         if chainlock_nonblock(handle, _PROBE_KEY, size) == 0:
             chainunlock(handle, _PROBE_KEY, size)

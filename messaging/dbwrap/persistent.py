@@ -1,4 +1,4 @@
-"""Persistent TDB databases: accounts, names, secrets. Crash-safe, because they change by transactions only."""
+"""Persistent TDB databases: accounts, names, secrets. Crash-safe: they change by transactions only."""
 
 from __future__ import annotations
 

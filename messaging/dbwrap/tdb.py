@@ -7,6 +7,7 @@ under a microsecond and no system call, and the lock of a killed process falls t
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,8 @@ _VOLATILE_FLAGS: Final = tdb.CLEAR_IF_FIRST | tdb.INCOMPATIBLE_HASH | tdb.NOSYNC
 
 _chainlock = libtdb.chainlock
 _chainunlock = libtdb.chainunlock
-_key_size = libtdb.key_size
+_SIZES: Final = libtdb.SIZES
+_SIZES_KNOWN: Final = len(_SIZES)
 _held = base.held
 
 _locks_proven = False  # inherited by forked children: what holds for the parent holds for them
@@ -37,20 +39,23 @@ class TdbDb(TdbBase):
 
     def __init__(self, file: TdbFile) -> None:
         super().__init__(file)
-        self._handle = file.handle
+        self.handle = file.handle
         self._store = file.database.store
         self._delete = file.database.delete
 
     def fetch_locked(self, key: bytes) -> TdbRecord:  # noqa: D102 - inherited
         if _held and _held[-1].lock_order >= self.lock_order:
             base.raise_lock_order(self)
-        if _chainlock(self._handle, key, _key_size(key)):
-            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(self._handle)}")
+        length = len(key)
+        size = _SIZES[length] if length < _SIZES_KNOWN else ctypes.c_size_t(length)
+        if _chainlock(self.handle, key, size):
+            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(self.handle)}")
         _held.append(self)
         try:
-            return TdbRecord(self, key, self._get(key))
+            return TdbRecord(self, key, size, self._get(key))
         except RuntimeError as error:
-            self.unlock(key)
+            _chainunlock(self.handle, key, size)
+            base.unlocked(self)
             raise DbError(f"{self.name}: cannot read: {error}") from error
 
     def store(self, key: bytes, value: bytes) -> None:  # noqa: D102 - inherited
@@ -76,19 +81,15 @@ class TdbDb(TdbBase):
             if self._get(key) is not None:  # to delete what is not there is no error
                 raise DbError(f"{self.name}: cannot delete: {error}") from error
 
-    def unlock(self, key: bytes) -> None:
-        """Let go of a lock of `fetch_locked`; for the locked record."""
-        _chainunlock(self._handle, key, _key_size(key))
-        base.unlocked(self)
-
 
 class TdbRecord(Record):
-    """A locked record of a `TdbDb`."""
+    """A locked record of a `TdbDb`. Several of these are made for each open of a file: no calls to spare."""
 
-    __slots__ = ("_db",)
+    __slots__ = ("_db", "_size")
 
-    def __init__(self, db: TdbDb, key: bytes, value: bytes | None) -> None:
+    def __init__(self, db: TdbDb, key: bytes, size: ctypes.c_size_t, value: bytes | None) -> None:
         self._db: TdbDb | None = db
+        self._size = size
         self.key = key
         self.value = value
 
@@ -106,9 +107,19 @@ class TdbRecord(Record):
             self.value = None
 
     def release(self) -> None:  # noqa: D102 - inherited
-        db, self._db = self._db, None
+        self.__exit__(None, None, None)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        db = self._db
         if db is not None:
-            db.unlock(self.key)
+            self._db = None
+            _chainunlock(db.handle, self.key, self._size)
+            if _held[-1] is db:
+                _held.pop()
+            else:
+                _held.remove(db)
+            if not _held and base.deferred:
+                base.run_deferred()
 
 
 def open_tdb(
