@@ -70,6 +70,7 @@ STATUS_WRONG_PASSWORD: Final = 0xC000006A
 STATUS_LOGON_FAILURE: Final = 0xC000006D
 STATUS_ACCOUNT_RESTRICTION: Final = 0xC000006E
 STATUS_INVALID_LOGON_HOURS: Final = 0xC000006F
+STATUS_INVALID_WORKSTATION: Final = 0xC0000070
 STATUS_PASSWORD_EXPIRED: Final = 0xC0000071
 STATUS_ACCOUNT_DISABLED: Final = 0xC0000072
 STATUS_NONE_MAPPED: Final = 0xC0000073
@@ -189,12 +190,14 @@ class NTStatusError(Exception):
         status: the NTSTATUS for the response.
         reason: a phrase for the log; never sent to the client.
         error_data: ErrorData of the ERROR Response ([MS-SMB2] 2.2.2), mostly empty.
+        error_contexts: ErrorContextCount for it.
     """
 
-    def __init__(self, status: int, reason: str = "", error_data: bytes = b"") -> None:
+    def __init__(self, status: int, reason: str = "", error_data: bytes = b"", error_contexts: int = 0) -> None:
         self.status = status
         self.reason = reason
         self.error_data = error_data
+        self.error_contexts = error_contexts
         super().__init__(status, reason)
 
     def __str__(self) -> str:

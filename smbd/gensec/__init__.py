@@ -1,1 +1,26 @@
-"""Security mechanisms: tokens in, tokens and a session out."""
+"""Security mechanisms behind one interface, as the session setup sees them.
+
+    acceptor = start_acceptor(context, token)
+    step = acceptor.update(token)           # until step.done; NTStatusError ends it
+    acceptor.session_info
+"""
+
+from __future__ import annotations
+
+from smbd.auth.context import AuthContext
+from smbd.gensec.mechanism import Acceptor, Step
+from smbd.gensec.ntlm_messages import NTLMSSP_SIGNATURE
+from smbd.gensec.ntlmssp import NtlmAcceptor
+from smbd.gensec.spnego import SpnegoAcceptor, negotiate_token
+
+__all__ = ["Acceptor", "Step", "negotiate_token", "start_acceptor"]
+
+
+def start_acceptor(context: AuthContext, first_token: bytes) -> Acceptor:
+    """Return the acceptor for an authentication that begins with `first_token`, which is not consumed.
+
+    A client may leave SPNEGO out and speak NTLMSSP directly ([MS-SMB2] 3.3.5.5.3 leaves it to GSS).
+    """
+    if first_token.startswith(NTLMSSP_SIGNATURE):
+        return NtlmAcceptor(context)
+    return SpnegoAcceptor(context)
