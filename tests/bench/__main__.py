@@ -1,7 +1,7 @@
 """``scripts/bench``: the same load on pysmbd and, where it is installed, on Samba, in turn.
 
-Both servers run all the time with the same smb.conf on different ports; the rounds alternate between them, and
-the table shows the medians. A ratio above 1 means that pysmbd is the better one.
+Both servers run all the time with the same smb.conf on different ports; the rounds alternate between them,
+and the table shows the medians. A ratio above 1 means that pysmbd is the better one.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Row(abc.ABC):
     unit: str
     bigger_is_better = True
 
-    def prepare(self, server: Server, load: Load) -> None:
+    def prepare(self, server: Server, load: Load) -> None:  # noqa: B027 - most rows need nothing
         """Make once what the runs need."""
 
     @abc.abstractmethod
