@@ -39,7 +39,6 @@ class TdbDb(TdbBase):
 
     def __init__(self, file: TdbFile) -> None:
         super().__init__(file)
-        self.handle = file.handle
         self._store = file.database.store
         self._delete = file.database.delete
 
@@ -48,13 +47,16 @@ class TdbDb(TdbBase):
             base.raise_lock_order(self)
         length = len(key)
         size = _SIZES[length] if length < _SIZES_KNOWN else ctypes.c_size_t(length)
-        if _chainlock(self.handle, key, size):
-            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(self.handle)}")
+        handle = self.handle
+        if handle is None:
+            raise DbError(f"{self.name} is closed")
+        if _chainlock(handle, key, size):
+            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(handle)}")
         _held.append(self)
         try:
             return TdbRecord(self, key, size, self._get(key))
         except RuntimeError as error:
-            _chainunlock(self.handle, key, size)
+            _chainunlock(handle, key, size)
             base.unlocked(self)
             raise DbError(f"{self.name}: cannot read: {error}") from error
 
@@ -162,7 +164,7 @@ def open_tdb(
         try:
             _prove_locks_once(file)
         except BaseException:
-            file.close()
+            db.close()
             raise
     return db
 

@@ -6,6 +6,7 @@ so there is one registry, and opening a database again gives the one that is ope
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,12 +50,13 @@ class TdbFile:
         except (RuntimeError, OSError) as error:
             raise DbError(f"cannot reopen {self.path} after fork: {error}") from error
 
-    def close(self) -> None:
-        """Close the file when its last user has closed it."""
+    def close(self) -> bool:
+        """Close the file when its last user has closed it; whether that is so now."""
         self.references -= 1
         if self.references == 0:
             registry.pop(self.path, None)
             self.database.close()
+        return self.references <= 0
 
 
 registry: Final[dict[str, Db]] = {}
@@ -68,6 +70,7 @@ class TdbBase(Db):
         self.file = file
         self.name = file.name
         self.lock_order = file.lock_order
+        self.handle: ctypes.c_void_p | None = file.handle
         self._get = file.database.get
 
     def parse(self, key: bytes) -> bytes | None:  # noqa: D102 - inherited
@@ -77,18 +80,29 @@ class TdbBase(Db):
             raise DbError(f"{self.name}: cannot read: {error}") from error
         return value
 
+    def open_handle(self) -> ctypes.c_void_p:
+        """Return the C handle; the library would crash on that of a closed database.
+
+        Raises:
+            DbError: if the database is closed.
+        """
+        if self.handle is None:
+            raise DbError(f"{self.name} is closed")
+        return self.handle
+
     def traverse_read(self) -> Iterator[tuple[bytes, bytes]]:  # noqa: D102 - inherited
         base.check_lock_order(self)
         try:
-            return iter(libtdb.read_all(self.file.handle))
+            return iter(libtdb.read_all(self.open_handle()))
         except DbError as error:
             raise DbError(f"{self.name}: {error}") from error
 
     def check(self) -> list[str]:  # noqa: D102 - inherited
         base.check_lock_order(self)
-        if libtdb.structure_is_sound(self.file.handle):
+        handle = self.open_handle()
+        if libtdb.structure_is_sound(handle):
             return []
-        return [f"{self.name}: damaged: {libtdb.error_text(self.file.handle)}"]
+        return [f"{self.name}: damaged: {libtdb.error_text(handle)}"]
 
     def statistics(self) -> Statistics:  # noqa: D102 - inherited
         records = payload = longest = 0
@@ -108,4 +122,5 @@ class TdbBase(Db):
         }
 
     def close(self) -> None:  # noqa: D102 - inherited
-        self.file.close()
+        if self.file.close():
+            self.handle = None
