@@ -50,10 +50,11 @@ class SecurityToken:
         sid_set: the same for membership tests.
         privileges: ``SE_*`` bits.
         unix: the Unix credentials (`uid`, `gid`, `groups` are shortcuts).
+        access_cache: results of access checks, kept by :mod:`vfs.security_access`.
     """
 
     __slots__ = (
-        "gid", "groups", "is_anonymous", "is_system", "primary_group_sid", "privileges", "sid_set", "sids",
+        "access_cache", "gid", "groups", "is_anonymous", "is_system", "primary_group_sid", "privileges", "sid_set", "sids",
         "uid", "unix", "user_sid",
     )  # fmt: skip
 
@@ -77,6 +78,7 @@ class SecurityToken:
         self.gid = gid
         self.groups = tuple(groups)
         self.unix = UnixToken(uid, gid, self.groups)
+        self.access_cache: dict[int, tuple[object, int]] = {}
         self.is_system = user_sid == SID_SYSTEM
         self.is_anonymous = user_sid == SID_ANONYMOUS
 
