@@ -184,7 +184,7 @@ class SymbolicLinkError(msgspec.Struct, gc=False):
 
 
 class MoveDestinationAddress(msgspec.Struct, gc=False):
-    """MOVE_DST_IPADDR, 2.2.2.2.2.1: MOVE_DST_IPADDR_V4 with 4 bytes or MOVE_DST_IPADDR_V6 with 16, padded to 16."""
+    """MOVE_DST_IPADDR, 2.2.2.2.2.1: its type and 16 bytes, of which IPv4 uses the first four."""
 
     address_type: int
     address: bytes
@@ -196,14 +196,14 @@ class ShareRedirectError(msgspec.Struct, gc=False):
     Attributes:
         resource_name: The share's name.
         addresses: Where it is to be found.
-        flags_target_type: TargetType.
+        target_type: TargetType.
     """
 
     error_id: ClassVar[int] = SMB2_ERROR_ID_SHARE_REDIRECT
 
     resource_name: str
     addresses: list[MoveDestinationAddress] = []
-    flags_target_type: int = 0
+    target_type: int = 0
 
     def pack(self) -> bytes:
         """Return the context's data."""
@@ -211,7 +211,7 @@ class ShareRedirectError(msgspec.Struct, gc=False):
         at = _REDIRECT.size + _MOVE_DST_IPADDR.size * len(self.addresses)
         parts = [
             _REDIRECT.pack(
-                at + len(name), _REDIRECT_TYPE, at, len(name), 0, self.flags_target_type, len(self.addresses)
+                at + len(name), _REDIRECT_TYPE, at, len(name), 0, self.target_type, len(self.addresses)
             )
         ]
         parts += (_MOVE_DST_IPADDR.pack(one.address_type, 0, one.address) for one in self.addresses)

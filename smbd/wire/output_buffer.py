@@ -1,0 +1,55 @@
+"""The response that QUERY_DIRECTORY, QUERY_INFO and CHANGE_NOTIFY share: a buffer and where it is."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, Self
+
+import msgspec
+
+from smbd.wire.buffer import BODY, Buffer, variable
+from smbd.wire.errors import WireError
+
+_LAYOUT: Final = struct.Struct("<HHI")  # StructureSize, OutputBufferOffset, OutputBufferLength
+_SIZE: Final = 9
+OUTPUT_BUFFER_OFFSET: Final = BODY + _LAYOUT.size  # from the start of the header
+
+
+class OutputBufferResponse(msgspec.Struct, gc=False):
+    """A response that is nothing but `data`."""
+
+    data: Buffer = b""
+
+    def pack(self) -> bytes:
+        """Return the body."""
+        return b"".join((_LAYOUT.pack(_SIZE, OUTPUT_BUFFER_OFFSET, len(self.data)), self.data))
+
+    @classmethod
+    def unpack(cls, pdu: Buffer) -> Self:
+        """Read the message.
+
+        Raises:
+            WireError: It is malformed.
+        """
+        try:
+            size, offset, length = _LAYOUT.unpack_from(pdu, BODY)
+        except struct.error:
+            raise WireError(f"{cls.__name__} too short") from None
+        if size != _SIZE:
+            raise WireError(f"{cls.__name__}: wrong StructureSize")
+        return cls(variable(pdu, offset, length, OUTPUT_BUFFER_OFFSET, cls.__name__))
+
+
+def pack_output_buffer_into(buffer: bytearray | memoryview, start: int, length: int) -> int:
+    """Write the fixed part of such a response whose data lie in `buffer` already.
+
+    Args:
+        buffer: Output buffer.
+        start: Where the message's header begins in it; the data are at ``start + OUTPUT_BUFFER_OFFSET``.
+        length: Number of data bytes.
+
+    Returns:
+        Length of the whole message, header included.
+    """
+    _LAYOUT.pack_into(buffer, start + BODY, _SIZE, OUTPUT_BUFFER_OFFSET, length)
+    return OUTPUT_BUFFER_OFFSET + length
