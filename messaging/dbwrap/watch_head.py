@@ -3,7 +3,7 @@
 So they are read and written under the lock that is held anyway, and vanish with the record. Most records
 have no watcher and are stored as they are, at no cost. With watchers, the stored bytes are::
 
-mark 0xFF | flags | length of the list, 4 bytes | list of watchers, msgpack | value
+    mark 0xFF | flags | length of the list, 4 bytes | list of watchers, msgpack | value
 
 A value that begins with the mark itself (none of `messaging.records` does) gets an empty list in front. A
 record may consist of watchers alone: it waits to be created.
