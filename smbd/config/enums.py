@@ -26,7 +26,7 @@ REQUIRED: Final = "required"
 # `map to guest`
 NEVER: Final = "never"
 BAD_USER: Final = "bad user"
-BAD_PASSWORD: Final = "bad password"
+BAD_PASSWORD: Final = "bad password"  # noqa: S105 - a policy
 BAD_UID: Final = "bad uid"
 
 # `ntlm auth`

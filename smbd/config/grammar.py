@@ -80,28 +80,28 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, pending.strip()
 
 
-def parse(text: str, file: str, problems: list[Problem]) -> Iterator[Section | Setting]:
-    """Yield the sections and settings of a file in order; what is neither goes to ``problems``."""
+def parse(
+    text: str, file: str, problems: list[Problem], warnings: list[Problem]
+) -> Iterator[Section | Setting]:
+    """Yield the sections and settings of a file in order.
+
+    A section name that cannot be read goes to ``problems``, because the settings after it would end up in the
+    wrong section. A line that is neither section nor setting is left out and goes to ``warnings``.
+    """
     for number, line in logical_lines(text):
         if line.startswith("["):
             name, bracket, rest = line[1:].partition("]")
             name = " ".join(name.split())
-            if not bracket:
-                problems.append(Problem(file, number, "the section name has no end", "close it with ]"))
-            elif not name:
-                problems.append(Problem(file, number, "the section has no name", "write [name]"))
-            elif rest.strip() and rest.strip()[0] not in "#;":
-                problems.append(
-                    Problem(file, number, "text after the section name", "begin the parameter on a new line")
-                )
-            else:
-                yield Section(file, number, name)
+            if not bracket or not name:
+                problems.append(Problem(file, number, f"not a section name: {line!r}", "write [name]"))
+                continue
+            if rest.strip():
+                warnings.append(Problem(file, number, "text after the section name", "it is ignored"))
+            yield Section(file, number, name)
             continue
         name, equals, value = line.partition("=")
         name = " ".join(name.split())
-        if not equals:
-            problems.append(Problem(file, number, f"not a setting: {line!r}", "write name = value"))
-        elif not name:
-            problems.append(Problem(file, number, "a value without a name", "write name = value"))
+        if not equals or not name:
+            warnings.append(Problem(file, number, f"not a setting: {line!r}", "the line is ignored"))
         else:
             yield Setting(file, number, name, value.strip())

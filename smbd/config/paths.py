@@ -16,8 +16,7 @@ RUN_DIRECTORY: Final = "/run/pysmbd"
 LOG_DIRECTORY: Final = "/var/log/pysmbd"
 CACHE_DIRECTORY: Final = "/var/cache/pysmbd"
 
-SMB_PASSWD_FILE: Final = "/etc/pysmbd/smbpasswd"
-USERSHARE_DIRECTORY: Final = "/var/lib/pysmbd/usershares"
+SMB_PASSWD_FILE: Final = "/etc/pysmbd/smbpasswd"  # noqa: S105 - a file name
 
 
 def default_config_file() -> str:

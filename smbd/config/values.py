@@ -148,6 +148,23 @@ class SizeType(IntType):
             raise ValueError("use a number, with a suffix K, M, G, T or P if you like") from None
 
 
+class TransferSizeType(SizeType):
+    """A size that is brought within bounds rather than refused, as the protocol has fixed ones."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        super().__init__()
+        self._lowest = lowest
+        self._highest = highest
+
+    def parse(self, text: str) -> int:
+        """Read the size and bring it within the bounds."""
+        return min(max(super().parse(text), self._lowest), self._highest)
+
+    def normalise(self, text: str) -> str:
+        """The size as it was written."""
+        return str(super().parse(text))
+
+
 class OctalType(ValueType[int]):
     """Permission bits."""
 
@@ -231,6 +248,55 @@ class ListType(ValueType[list[str]]):
         return self.joiner.join(f'"{entry}"' if " " in entry else entry for entry in value)
 
 
+class AlgorithmListType(ListType):
+    """Names out of a fixed list. ``-NAME`` takes one out of the default list, ``+NAME`` adds one to it."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ")
+        self._names = {name.upper(): name for name in names}
+        self._default = list(names)
+
+    def parse(self, text: str) -> list[str]:
+        """The algorithms that remain, best first."""
+        entries = split_list(text)
+        chosen = list(self._default) if any(entry[:1] in {"+", "-"} for entry in entries) else []
+        for entry in entries:
+            name = self._names.get(entry.lstrip("+-").upper())
+            if name is None:
+                raise ValueError(f"use names out of {', '.join(self._default)}")
+            if entry.startswith("-"):
+                chosen = [other for other in chosen if other != name]
+            elif name not in chosen:
+                chosen.append(name)
+        return chosen
+
+    def normalise(self, text: str) -> str:
+        """The entries as they were written."""
+        return self.format(split_list(text))
+
+    def choices(self) -> Sequence[str]:
+        """All names."""
+        return tuple(self._default)
+
+
+class TransportListType(ListType):
+    """`server smb transports`: the transports tcp and nbt, each with an optional port, and bare ports."""
+
+    def __init__(self) -> None:
+        super().__init__(", ")
+
+    def parse(self, text: str) -> list[str]:
+        """Split the text and check each entry."""
+        entries = super().parse(text)
+        for entry in entries:
+            kind, colon, port = entry.partition(":")
+            number = port if colon else kind if kind.isdecimal() else "1"
+            known = kind.lower() in {"tcp", "nbt"} or (kind.isdecimal() and not colon)
+            if not known or not number.isdecimal() or not 0 < int(number) <= 65535:
+                raise ValueError("use tcp, tcp:PORT, nbt, nbt:PORT or a port number")
+        return entries
+
+
 class PortListType(ValueType[list[int]]):
     """Words which are TCP port numbers."""
 
@@ -291,6 +357,7 @@ CHAR = CharType()
 WORDS = ListType()
 COMMA_WORDS = ListType(", ")
 PORTS = PortListType()
+TRANSPORTS = TransportListType()
 
 
 def one_of(*groups: str) -> EnumType[str]:

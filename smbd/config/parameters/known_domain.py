@@ -28,7 +28,8 @@ DOMAIN_TOPICS: Final = (
             row(
                 "dcerpc endpoint servers",
                 COMMA_WORDS,
-                "epmapper, wkssvc, samr, netlogon, lsarpc, drsuapi, dssetup, unixinfo, browser, eventlog6, backupkey, dnsserver",
+                "epmapper, wkssvc, samr, netlogon, lsarpc, drsuapi, dssetup, unixinfo, browser, eventlog6, "
+                "backupkey, dnsserver",
             ),
             row("dns forwarder", WORDS, ""),
             row("dns port", INT, "53"),

@@ -110,7 +110,7 @@ SERVICE_TOPICS: Final = (
             row("mdns name", one_of("netbios", "mdns"), "netbios"),
             row("message command", STRING, ""),
             row("min wins ttl", INT, "21600"),
-            row("nbt client socket address", STRING, "0.0.0.0", synonyms=("socket address",)),
+            row("nbt client socket address", STRING, "0.0.0.0", synonyms=("socket address",)),  # noqa: S104 - not bound
             row("nbt port", INT, "137"),
             row("netbios scope", UPPER_STRING, ""),
             row("nmbd bind explicit broadcast", BOOL, "Yes"),

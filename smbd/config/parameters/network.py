@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from smbd.config.interface_entries import InterfaceListType
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, COMMA_WORDS, COUNT, INT, PORTS, SIZE, STRING, WORDS
+from smbd.config.values import BOOL, COUNT, INT, PORTS, SIZE, STRING, TRANSPORTS, WORDS
 
 
 class NetworkParams(ParameterSet, scope=GLOBAL):
     """Sockets, interfaces and limits of connections."""
 
     interfaces = Param[list[str]](
-        WORDS,
+        InterfaceListType(),
         [],
         """Network interfaces to serve: interface names (with wildcards, such as eth*), addresses, or
         addresses with a netmask. An entry may be followed by options in double quotes:
@@ -33,7 +34,7 @@ class NetworkParams(ParameterSet, scope=GLOBAL):
         both are given.""",
     )
     server_smb_transports = Param[list[str]](
-        COMMA_WORDS,
+        TRANSPORTS,
         ["tcp", "nbt"],
         """Transports to listen on: `tcp` (port 445) or `tcp:PORT` for SMB directly over TCP, `nbt` (port
         139) or `nbt:PORT` for the NetBIOS session service. A bare number is a tcp port, except that 139

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from smbd.config.enums import AUTO_BOOL, PROTOCOL
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, COUNT, IntType, SizeType
+from smbd.config.values import BOOL, COUNT, IntType, TransferSizeType
 from smbd.wire.constants import SMB2_DIALECT_202, SMB2_DIALECT_311
 
-# [MS-SMB2] 3.3.5.4: one credit pays for 64 KiB; less than that is refused by clients as too small.
-_TRANSFER_SIZE = SizeType(minimum=0x10000, maximum=0x800000)
+# [MS-SMB2] 3.3.5.4: no maximum may be below 64 KiB, what one credit pays for. 8 MiB is what Windows offers.
+_TRANSFER_SIZE: Final = TransferSizeType(65536, 8388608)
 
 
 class ProtocolParams(ParameterSet, scope=GLOBAL):

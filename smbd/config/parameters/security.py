@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from smbd.config import paths
 from smbd.config.enums import DEFAULT, LEVEL, MAP_TO_GUEST, NEVER, NTLM_AUTH, NTLMV2_ONLY, SECURITY
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, COMMA_WORDS, COUNT, STRING, IntType, one_of
+from smbd.config.values import BOOL, COUNT, STRING, AlgorithmListType, IntType, one_of
+
+SIGNING_ALGORITHMS: Final = ("AES-128-GMAC", "AES-128-CMAC", "HMAC-SHA256")
+ENCRYPTION_ALGORITHMS: Final = ("AES-128-GCM", "AES-128-CCM", "AES-256-GCM", "AES-256-CCM")
 
 
 class SecurityParams(ParameterSet, scope=GLOBAL):
@@ -87,14 +92,14 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
         decides; signing cannot be switched off in SMB2 and later.""",
     )
     server_smb3_signing_algorithms = Param[list[str]](
-        COMMA_WORDS,
-        ["AES-128-GMAC", "AES-128-CMAC", "HMAC-SHA256"],
+        AlgorithmListType(SIGNING_ALGORITHMS),
+        list(SIGNING_ALGORITHMS),
         """The signing algorithms offered to SMB 3.1.1 clients, best first. An entry with a minus takes one
         out of the default list, one with a plus adds it.""",
     )
     server_smb3_encryption_algorithms = Param[list[str]](
-        COMMA_WORDS,
-        ["AES-128-GCM", "AES-128-CCM", "AES-256-GCM", "AES-256-CCM"],
+        AlgorithmListType(ENCRYPTION_ALGORITHMS),
+        list(ENCRYPTION_ALGORITHMS),
         "The ciphers offered to SMB 3 clients, best first; minus and plus as with the signing algorithms.",
     )
     enable_privileges = Param(BOOL, True, "Honour privileges granted to accounts.", status=ACCEPTED)
