@@ -1,4 +1,4 @@
-"""Account control flags and their letters, as smbpasswd and pdbedit show and take them ([MS-SAMR] 2.2.1.12)."""
+"""Account control flags ([MS-SAMR] 2.2.1.12) and the letters that smbpasswd and pdbedit use for them."""
 
 from __future__ import annotations
 

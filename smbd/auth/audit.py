@@ -5,7 +5,7 @@ Successes and failures both go to the logger of this module; who wants them apar
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import logging
 from typing import TYPE_CHECKING, Final
 
@@ -60,7 +60,7 @@ def log_authentication(
     now = context.clock()
     succeeded = status == STATUS_SUCCESS
     line = {
-        "timestamp": datetime.datetime.fromtimestamp(now).astimezone().isoformat(timespec="microseconds"),
+        "timestamp": dt.datetime.fromtimestamp(now).astimezone().isoformat(timespec="microseconds"),
         "type": "Authentication",
         "Authentication": {
             "version": {"major": SCHEMA_MAJOR, "minor": SCHEMA_MINOR},

@@ -139,7 +139,7 @@ def _authenticate(context: AuthContext, logon: NtlmLogon, mapped: str) -> tuple[
         raise NTStatusError(STATUS_NO_SUCH_USER, f"there is no account {mapped!r}")
     check_not_locked_out(account)
     if session_base_key is None or not stored_hash:
-        reason = "wrong password" if len(logon.nt_response) >= _NTLMV2_MIN_LENGTH else "only NTLMv2 is accepted"
+        reason = "wrong password" if _password_type(logon) == "NTLMv2" else "only NTLMv2 is accepted"
         raise NTStatusError(STATUS_WRONG_PASSWORD, f"{reason} for {account.username!r}")
     return account, session_base_key
 

@@ -166,9 +166,13 @@ class NameLookup:
 
 def _unix_user(name: str) -> Translation | None:
     unix = find_user(name)
-    return None if unix is None else Translation(unix_user_sid(unix.uid), SID_TYPE_USER, UNIX_USER_DOMAIN, unix.name)
+    if unix is None:
+        return None
+    return Translation(unix_user_sid(unix.uid), SID_TYPE_USER, UNIX_USER_DOMAIN, unix.name)
 
 
 def _unix_group(name: str) -> Translation | None:
     gid = find_group(name)
-    return None if gid is None else Translation(unix_group_sid(gid), SID_TYPE_ALIAS, UNIX_GROUP_DOMAIN, name)
+    if gid is None:
+        return None
+    return Translation(unix_group_sid(gid), SID_TYPE_ALIAS, UNIX_GROUP_DOMAIN, name)

@@ -1,8 +1,8 @@
 """passdb.tdb: the accounts, in the way of Samba's tdbsam.
 
-Two records per account: ``USER_name`` (lower case) holds it, ``RID_nnnnnnnn`` leads from its relative id to its
-name. Relative ids are handed out from a stored counter that begins at 1000, as tdbsam does: computing them
-from the Unix uid would give an account that is removed and made again for another person the old one's SID,
+Two records per account: ``USER_name`` (lower case) holds it, ``RID_nnnnnnnn`` leads from its relative id to
+its name. Relative ids are handed out from a stored counter that begins at 1000, as tdbsam does: computing
+them from the Unix uid would give an account that is removed and made again for another person the old one's SID,
 and with it the rights in every stored ACL.
 """
 
@@ -144,7 +144,8 @@ class Passdb:
 
     def accounts(self) -> Iterator[SamAccount]:
         """Go through all accounts, by relative id."""
-        found = [_account_codec.decode(value) for key, value in self._db.traverse_read() if key.startswith(_USER)]
+        records = self._db.traverse_read()
+        found = [_account_codec.decode(value) for key, value in records if key.startswith(_USER)]
         yield from sorted(found, key=lambda account: account.rid)
 
     def add(self, account: SamAccount) -> None:

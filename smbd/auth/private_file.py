@@ -1,9 +1,10 @@
-"""Files that hold what amounts to passwords: made for the owner only, and refused when others can read them."""
+"""Files that hold what amounts to passwords: made for the owner only, refused when others can read them."""
 
 from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Final
 
 from messaging.dbwrap.base import DbError, PersistentDb
@@ -26,11 +27,11 @@ def open_private(directory: str, name: str) -> PersistentDb:
         PrivateFileError: others than the owner have rights on it, it is somebody else's, or it cannot be
             opened.
     """
-    path = os.path.join(directory, name)
+    path = Path(directory) / name
     try:
-        os.makedirs(directory, _DIRECTORY_MODE, exist_ok=True)
+        path.parent.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
         check_private(path)
-        db = open_tdb(path, lock_order=_LOCK_ORDER, persistent=True)
+        db = open_tdb(str(path), lock_order=_LOCK_ORDER, persistent=True)
     except (OSError, DbError) as error:
         raise PrivateFileError(f"{path}: {error}") from error
     if not isinstance(db, PersistentTdbDb):
@@ -38,21 +39,20 @@ def open_private(directory: str, name: str) -> PersistentDb:
     return db
 
 
-def check_private(path: str) -> None:
+def check_private(path: Path) -> None:
     """Refuse a file that others could have read or written.
 
     Raises:
         PrivateFileError: if so. A file that does not exist is fine.
     """
     try:
-        status = os.lstat(path)
+        status = path.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISREG(status.st_mode):
         raise PrivateFileError(f"{path}: not a regular file")
     if stat.S_IMODE(status.st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
-        raise PrivateFileError(
-            f"{path}: mode {stat.S_IMODE(status.st_mode):04o} lets others at it; make it 0600 and change the passwords"
-        )
+        mode = stat.S_IMODE(status.st_mode)
+        raise PrivateFileError(f"{path}: others have rights on it (mode {mode:04o}); it has to be 0600")
     if status.st_uid not in {0, os.geteuid()}:
         raise PrivateFileError(f"{path}: belongs to user {status.st_uid}")

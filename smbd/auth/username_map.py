@@ -1,7 +1,7 @@
-"""The `username map` file: which Unix user a client's user name means.
+r"""The `username map` file: which Unix user a client's user name means.
 
     # comment
-    unixname = windowsname "name with blanks" DOMAIN\\name @unixgroup
+    unixname = windowsname "name with blanks" DOMAIN\name @unixgroup
     !unixname = name        stop here if this line matched
     guest = *               everybody
 
@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import grp
 import logging
-import os
 import pwd
 import shlex
+from pathlib import Path
 from typing import NamedTuple
 
 _log = logging.getLogger(__name__)
@@ -51,12 +51,12 @@ class UsernameMap:
 
     def _refresh(self) -> None:
         try:
-            status = os.stat(self._path)
+            file = Path(self._path)
+            status = file.stat()
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
             if stamp == self._stamp:
                 return
-            with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
-                text = file.read()
+            text = file.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError as error:
             # Without its map the server must not guess; but nor must a typing error lock everybody out.
             _log.warning("username map: %s", error)

@@ -1,8 +1,7 @@
 """Security mechanisms behind one interface, as the session setup sees them.
 
-    acceptor = start_acceptor(context, token)
-    step = acceptor.update(token)           # until step.done; NTStatusError ends it
-    acceptor.session_info
+`start_acceptor` gives an acceptor for a client's first token; its `update` is called with that token and
+every further one until a step is done, and then its `session_info` says who has logged on.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from smbd.gensec.ntlm_messages import (
     MIC_LENGTH,
     NTLMSSP_NEGOTIATE_EXTENDED_SESSIONSECURITY,
     NTLMSSP_NEGOTIATE_KEY_EXCH,
+    NTLMSSP_NEGOTIATE_SIGN,
 )
 
 SIGNATURE_LENGTH: Final = 16
@@ -32,7 +33,9 @@ def exchange_key(key_exchange_key: bytes, encrypted: bytes) -> bytes:
     return rc4k(key_exchange_key, encrypted)
 
 
-def compute_mic(session_key: bytes, negotiate: bytes, challenge: bytes, authenticate: bytes, offset: int) -> bytes:
+def compute_mic(
+    session_key: bytes, negotiate: bytes, challenge: bytes, authenticate: bytes, offset: int
+) -> bytes:
     """HMAC-MD5 of the three messages as they went over the wire, the MIC at `offset` zeroed."""
     mac = hmac.new(session_key, negotiate, "md5")
     mac.update(challenge)
@@ -54,6 +57,9 @@ def first_signature(flags: int, session_key: bytes, sender: str, message: bytes)
         sender: `CLIENT` or `SERVER`.
         message: what is signed.
     """
+    if not flags & NTLMSSP_NEGOTIATE_SIGN:
+        # Clients that ask for no integrity (NTLMSSP_NEGOTIATE_ALWAYS_SIGN alone) send and expect this dummy.
+        return _SIGNATURE.pack(_SIGNATURE_VERSION, b"", _FIRST_SEQUENCE_NUMBER)
     sequence = _FIRST_SEQUENCE_NUMBER.to_bytes(4, "little")
     checksum = hmac.digest(signkey(flags, session_key, sender), sequence + message, "md5")[:_CHECKSUM_LENGTH]
     if flags & NTLMSSP_NEGOTIATE_KEY_EXCH:

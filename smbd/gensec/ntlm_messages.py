@@ -6,7 +6,7 @@ the CHALLENGE, which is ours, is built with pyspnego's structures.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import struct
 from typing import Final
 
@@ -46,7 +46,7 @@ _AUTHENTICATE: Final = struct.Struct("<8sIH2xIH2xIH2xIH2xIH2xIH2xII")
 _AV_PAIR: Final = struct.Struct("<HH")
 _DWORD: Final = struct.Struct("<I")
 
-# The payload of an AUTHENTICATE begins behind the fixed part, a Version and a MIC, each of which may be absent.
+# The payload of an AUTHENTICATE begins behind the fixed part, a Version and a MIC; both may be absent.
 _MIC_AFTER_VERSION: Final = 72
 _MIC_WITHOUT_VERSION: Final = 64
 MIC_LENGTH: Final = 16
@@ -168,7 +168,9 @@ def av_flags(nt_response: bytes) -> int:
     return 0
 
 
-def pack_challenge(flags: int, server_challenge: bytes, netbios_name: str, dns_domain: str, dns_name: str) -> bytes:
+def pack_challenge(
+    flags: int, server_challenge: bytes, netbios_name: str, dns_domain: str, dns_name: str
+) -> bytes:
     """Build the CHALLENGE_MESSAGE ([MS-NLMP] 2.2.1.2) of a stand-alone server: it is its own domain.
 
     The timestamp in the target information makes clients send a MIC and leave out the LM response.
@@ -178,7 +180,7 @@ def pack_challenge(flags: int, server_challenge: bytes, netbios_name: str, dns_d
     target_info[AvId.nb_computer_name] = netbios_name
     target_info[AvId.dns_domain_name] = dns_domain
     target_info[AvId.dns_computer_name] = dns_name
-    target_info[AvId.timestamp] = FileTime.now(tz=datetime.UTC)
+    target_info[AvId.timestamp] = FileTime.now(tz=dt.UTC)
     return Challenge(
         flags=flags,
         server_challenge=server_challenge,

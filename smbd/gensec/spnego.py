@@ -70,14 +70,15 @@ class SpnegoAcceptor(Acceptor):
         offered = init.mech_types
         oid = next((oid for oid in offered if oid in MECHANISMS), None)
         if oid is None:
-            raise NTStatusError(STATUS_NOT_SUPPORTED, f"no mechanism in common: {', '.join(offered)[:200]}")
+            names = ", ".join(offered)[:200]
+            raise NTStatusError(STATUS_NOT_SUPPORTED, f"no mechanism in common: {names}")
         self._oid = oid
         self._mech_list = pack_mech_type_list(offered)
         self._mechanism = MECHANISMS[oid](self._context)
         if oid == offered[0] and init.mech_token:
             step = self._mechanism.update(init.mech_token)
             if step.done:
-                raise NTStatusError(STATUS_INVALID_PARAMETER, "a mechanism that is done before it was agreed on")
+                raise NTStatusError(STATUS_INVALID_PARAMETER, "the mechanism is done too early")
             return Step(self._respond(NegState.accept_incomplete, step.token, first=True), done=False)
         # The optimistic token is another mechanism's: say which one it is to be, and insist on the proof that
         # nobody took the better ones off the list (RFC 4178 section 5).
