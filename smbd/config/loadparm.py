@@ -102,14 +102,15 @@ class _Loader:
             return
         # An absolute name stays as it is; a relative one is sought beside the including file.
         path = str(Path(item.file).parent / path)
-        section = self._section
+        given = self.share_defaults.given if self._section is self.globals else self._section.given
+        given["include"] = item.value
         try:
+            # As in Samba, a section that the file begins goes on after the include line.
             self.read_file(path, depth + 1)
         except OSError as error:
             # A file per client (%m) or user need not exist for each of them.
             if not has_variables(item.value):
                 self._warn(item, f"cannot include {path!r}: {error.strerror}", "the line is ignored")
-        self._section = section
 
     def _copy(self, item: Setting) -> None:
         if self._section is self.globals:

@@ -142,7 +142,11 @@ class ParameterSet:
     @classmethod
     def defaults(cls) -> dict[str, Any]:
         """The values of all declared parameters of this scope when smb.conf sets none."""
-        return {attribute: param.default for attribute, param in cls.declarations.items()}
+        return {
+            # A list of its own for each snapshot, so that none can change the default of another.
+            attribute: list(param.default) if isinstance(param.default, list) else param.default
+            for attribute, param in cls.declarations.items()
+        }
 
 
 class Registry:
