@@ -7,7 +7,6 @@ be asked for in any order.
 
 from __future__ import annotations
 
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -17,20 +16,26 @@ from typing_extensions import TypedDict
 
 from smbd.crypto.preauth import PreauthHash
 from smbd.crypto.sealing import SealError
+from smbd.wire.cancel import CancelRequest
 from smbd.wire.constants import (
     SMB2_CANCEL,
+    SMB2_DIALECT_2FF,
+    SMB2_DIALECT_202,
     SMB2_ECHO,
     SMB2_FLAGS_ASYNC_COMMAND,
     SMB2_FLAGS_SERVER_TO_REDIR,
     SMB2_FLAGS_SIGNED,
     SMB2_NEGOTIATE,
     SMB2_PROTOCOL_ID,
+    SMB2_RELATED_SESSION_ID,
     SMB2_TRANSFORM_HEADER_SIZE,
     SMB2_TRANSFORM_PROTOCOL_ID,
     SMB2_UNSOLICITED_MESSAGE_ID,
 )
+from smbd.wire.echo import EchoRequest
 from smbd.wire.header import Header
 from smbd.wire.negotiate import NegotiateResponse
+from smbd.wire.smb1 import Smb1NegotiateRequest
 from tests.smbxcli.errors import ProtocolViolationError, ReplyTimeoutError
 from tests.smbxcli.message import Body, Message, Protection
 from tests.smbxcli.negotiation import Agreement, Offer
@@ -40,8 +45,6 @@ from tests.smbxcli.transport import Transport
 from tests.smbxcli.window import Window
 from vfs.ntstatus import STATUS_PENDING
 
-# ECHO and CANCEL bodies: StructureSize 4, Reserved.
-_EMPTY_BODY: Final = struct.pack("<HH", 4, 0)
 _SESSION_ID_AT: Final = 44  # in the transform header
 _SPARE: Final = 16  # behind a sealed message, for the tag
 
@@ -127,7 +130,7 @@ class Connection:
 
         A message id given by the caller does not move the window.
         """
-        charge = fields.get("credit_charge", 1 if self.agreed and self.dialect > 0x0202 else 0)
+        charge = fields.get("credit_charge", 1 if self.agreed and self.dialect > SMB2_DIALECT_202 else 0)
         header = Header(
             credit_charge=charge,
             command=command,
@@ -221,7 +224,7 @@ class Connection:
         fields.setdefault("message_id", pending.message_id)
         fields.setdefault("credit_charge", 0)
         fields.setdefault("credits", 0)
-        message = self.prepare(SMB2_CANCEL, _EMPTY_BODY, session=pending.session, **fields)
+        message = self.prepare(SMB2_CANCEL, CancelRequest(), session=pending.session, **fields)
         if pending.async_id:
             message.header.flags |= SMB2_FLAGS_ASYNC_COMMAND
             message.header.async_id = pending.async_id
@@ -290,8 +293,8 @@ class Connection:
         waiting = self._pending.get(header.message_id)
         if not waiting:
             raise ProtocolViolationError(f"response to message {header.message_id}, which nobody sent")
-        self.verify(response)
         pending = waiting[0]
+        self.verify(response, pending.session)
         if header.command != pending.command:
             raise ProtocolViolationError(f"command {header.command} in the response to {pending.command}")
         if header.status == STATUS_PENDING and header.is_async:
@@ -303,13 +306,20 @@ class Connection:
             del self._pending[header.message_id]
         pending.response = response
 
-    def verify(self, response: Response) -> None:
+    def verify(self, response: Response, asked_by: Session | None = None) -> None:
         """Check the signature of a response if we have the key for it.
+
+        Args:
+            response: the response.
+            asked_by: the session of the request; it counts where the header names none, as servers may do
+                within a chain of related requests.
 
         Raises:
             ProtocolViolationError: it is wrong.
         """
         session = self.sessions.get(response.header.session_id)
+        if response.header.session_id == SMB2_RELATED_SESSION_ID:
+            session = asked_by
         if not response.signed or response.sealed or session is None or not session.has_signer(self):
             return
         response.verified = session.signer(self).verify(response.pdu)
@@ -338,9 +348,26 @@ class Connection:
         self.agreed = Agreement.of(body)
         return body
 
+    def negotiate_smb1(self, dialects: Sequence[str]) -> Response:
+        """Send an SMB1 multi-protocol NEGOTIATE ([MS-SMB2] 3.2.4.2.1) and return the SMB2 response to it.
+
+        ``agreed`` is set unless the server wants a second NEGOTIATE (SMB2_DIALECT_2FF).
+
+        Raises:
+            StatusError: the server refuses.
+        """
+        pending = Pending(self, Header(command=SMB2_NEGOTIATE, message_id=self.window.take(1)), None)
+        self._pending.setdefault(pending.message_id, deque()).append(pending)
+        self.transport.send(Smb1NegotiateRequest(list(dialects)).pack())
+        response = pending.recv()
+        body = response.body(NegotiateResponse)
+        if body.dialect != SMB2_DIALECT_2FF:
+            self.agreed = Agreement.of(body)
+        return response
+
     def echo(self, session: Session | None = None, **fields: Unpack[HeaderFields]) -> Response:
         """ECHO and its response."""
-        return self.send(SMB2_ECHO, _EMPTY_BODY, session=session, **fields).recv()
+        return self.send(SMB2_ECHO, EchoRequest(), session=session, **fields).recv()
 
     def drain(self, timeout: float = 0.1) -> None:
         """Read whatever comes within ``timeout`` seconds of silence."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final, Unpack
 
 import spnego
@@ -20,7 +19,7 @@ from smbd.wire.constants import (
     SMB2_SESSION_FLAG_IS_NULL,
     SMB2_SESSION_SETUP,
 )
-from smbd.wire.session import SessionSetupRequest, SessionSetupResponse
+from smbd.wire.session import LogoffRequest, SessionSetupRequest, SessionSetupResponse
 from tests.smbxcli.errors import ProtocolViolationError
 from tests.smbxcli.message import Protection
 from tests.smbxcli.ntlm import AnonymousContext
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from tests.smbxcli.message import Body
     from tests.smbxcli.response import Pending, Response
 
-_LOGOFF_BODY: Final = struct.pack("<HH", 4, 0)
 _TAG: Final = 16
 
 
@@ -248,4 +246,4 @@ class Session:
         Raises:
             StatusError: the server refuses.
         """
-        return self.send(SMB2_LOGOFF, _LOGOFF_BODY).recv().check()
+        return self.send(SMB2_LOGOFF, LogoffRequest()).recv().check()

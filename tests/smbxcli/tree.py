@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Unpack
 
 from smbd.wire.buffer import Buffer
-from smbd.wire.constants import SMB2_CREATE, SMB2_TREE_CONNECT, SMB2_TREE_DISCONNECT
+from smbd.wire.constants import (
+    SMB2_CREATE,
+    SMB2_IOCTL,
+    SMB2_RELATED_FILE_ID,
+    SMB2_TREE_CONNECT,
+    SMB2_TREE_DISCONNECT,
+)
 from smbd.wire.create import CreateRequest, CreateResponse
-from smbd.wire.tree import TreeConnectRequest, TreeConnectResponse
+from smbd.wire.ioctl import IoctlRequest
+from smbd.wire.tree import TreeConnectRequest, TreeConnectResponse, TreeDisconnectRequest
 from tests.smbxcli.file import File
 from tests.smbxcli.message import Protection
 from vfs.access import DELETE, GENERIC_ALL, GENERIC_READ
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
     from tests.smbxcli.session import Session
 
 SHARE_ALL: Final = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE
-_DISCONNECT_BODY: Final = struct.pack("<HH", 4, 0)
 
 
 class Tree:
@@ -133,13 +138,20 @@ class Tree:
         with self.create(name, access=GENERIC_READ) as file:
             return file.read(file.response.end_of_file) if file.response.end_of_file else b""
 
+    def send_fsctl(
+        self, code: int, data: bytes = b"", max_output: int = 65536, **fields: Unpack[HeaderFields]
+    ) -> Pending:
+        """Send a control request that concerns no file."""
+        request = IoctlRequest(code, SMB2_RELATED_FILE_ID, SMB2_RELATED_FILE_ID, data, max_output)
+        return self.send(SMB2_IOCTL, request, **fields)
+
     def disconnect(self) -> Response:
         """TREE_DISCONNECT and its response.
 
         Raises:
             StatusError: the server refuses.
         """
-        return self.send(SMB2_TREE_DISCONNECT, _DISCONNECT_BODY).recv().check()
+        return self.send(SMB2_TREE_DISCONNECT, TreeDisconnectRequest()).recv().check()
 
 
 def connect_tree(session: Session, share: str, **fields: Unpack[HeaderFields]) -> Tree:

@@ -1,0 +1,78 @@
+"""One server for all protocol tests, and logged-in clients of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Server, server_class
+from tests.smbxcli import Connection, Offer, Session, Tree
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server with a plain share and one that demands encryption."""
+    kind = server_class()
+    if why := kind.unavailable():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="protocol-") as scratch:
+        Path(scratch).chmod(0o755)
+        shares = {"tmp": {"read only": "no"}, "sealed": {"read only": "no", "smb encrypt": "required"}}
+        with kind(Path(scratch) / "server", shares=shares) as running:
+            yield running
+            running.check_alive()
+
+
+@pytest.fixture
+def connect(server: Server) -> Iterator[Callable[..., Connection]]:
+    """Makes negotiated connections: ``connect(dialects=[...], ...)`` with the fields of an Offer."""
+    opened: list[Connection] = []
+
+    def make(**offer: object) -> Connection:
+        connection = Connection.open("127.0.0.1", server.port, Offer(**offer))  # type: ignore[arg-type]
+        opened.append(connection)
+        return connection
+
+    yield make
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def raw(server: Server) -> Iterator[Connection]:
+    """A connection on which nothing was said yet."""
+    from tests.smbxcli import Transport
+
+    with Connection(Transport.connect("127.0.0.1", server.port)) as connection:
+        yield connection
+
+
+@pytest.fixture
+def login(server: Server, connect: Callable[..., Connection]) -> Callable[..., Session]:
+    """Makes logged-in sessions, each on a connection of its own with the given offer."""
+
+    def make(**offer: object) -> Session:
+        return Session.login(connect(**offer), server.user, server.password)
+
+    return make
+
+
+@pytest.fixture
+def tree(server: Server, login: Callable[..., Session]) -> Tree:
+    """A tree connect to the share ``tmp``, with everything that a modern client offers."""
+    return login().tree_connect("tmp")
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
+    """A file name of this test's own; what has that name is gone afterwards."""
+    chosen = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    yield chosen
+    for path in server.share_path("tmp").glob(f"{chosen}*"):
+        if path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink()
