@@ -1,0 +1,154 @@
+"""cleanupd: removes what a process that died uncleanly has left in the shared state.
+
+The parent tells the pid as soon as it has reaped it. At the start and now and then everything is gone over, so that
+nothing is missed that happened while cleanupd itself was dead.
+
+Only records whose owner provably does not live are touched: the pid may be in use again, the unique id is not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from messaging.bus import remove_dead_process
+from messaging.server_id import ServerId, server_id_exists
+from smbd.daemons.channel import ChildEnded, Message
+from smbd.daemons.helper import Helper
+from smbd.xsrv.databases import Databases
+from smbd.xsrv.records import CLIENT_CODEC, SessionGlobal
+
+NAME: Final = "cleanupd"
+
+_log = logging.getLogger(__name__)
+
+#: Seconds between looks at everything.
+SWEEP_INTERVAL: Final = 60.0
+
+
+class Cleaner:
+    """Finds and removes the records of dead processes.
+
+    Args:
+        databases: the server's.
+        exists: whether the very process of a server id lives; None to ask the lock directory.
+    """
+
+    def __init__(self, databases: Databases, exists: Callable[[ServerId], bool] | None = None) -> None:
+        self._databases = databases
+        directory = databases.lock_directory
+        self._exists = exists or (lambda server_id: server_id_exists(directory, server_id))
+
+    def clean(self, pid: int | None = None) -> int:
+        """Remove the records of dead processes: of `pid`, or of all.
+
+        Returns:
+            The number of records removed.
+        """
+        known: dict[ServerId, bool] = {}
+
+        def dead(server_id: ServerId) -> bool:
+            if server_id.is_disconnected() or pid not in {None, server_id.pid}:
+                return False
+            if server_id not in known:
+                known[server_id] = not self._exists(server_id)
+            return known[server_id]
+
+        removed = self._clean_opens(dead) + self._clean_tcons(dead)
+        removed += self._clean_sessions(dead) + self._clean_clients(dead) + self._clean_share_modes(dead)
+        for server_id, is_dead in known.items():
+            if is_dead:
+                self._remove_lock_file(server_id.pid)
+        if pid is not None:
+            self._remove_lock_file(pid)
+        return removed
+
+    def _clean_opens(self, dead: Callable[[ServerId], bool]) -> int:
+        opens = self._databases.opens
+        left = [number for number, record in opens.items() if dead(record.server_id)]
+        for number in left:
+            opens.update(number, lambda record: None if dead(record.server_id) else record)
+        return len(left)
+
+    def _clean_tcons(self, dead: Callable[[ServerId], bool]) -> int:
+        tcons = self._databases.tcons
+        left = [number for number, record in tcons.items() if dead(record.server_id)]
+        for number in left:
+            tcons.update(number, lambda record: None if dead(record.server_id) else record)
+        return len(left)
+
+    def _clean_sessions(self, dead: Callable[[ServerId], bool]) -> int:
+        """A session is as good as its channels: drop the dead ones, and the session with the last."""
+
+        def without_dead(record: SessionGlobal) -> SessionGlobal | None:
+            record.channels = [one for one in record.channels if not dead(one.server_id)]
+            return record if record.channels else None
+
+        sessions = self._databases.sessions
+        left = [
+            number
+            for number, record in sessions.items()
+            if any(dead(channel.server_id) for channel in record.channels)
+        ]
+        for number in left:
+            sessions.update(number, without_dead)
+        return len(left)
+
+    def _clean_clients(self, dead: Callable[[ServerId], bool]) -> int:
+        clients = self._databases.clients
+        left = [key for key, value in clients.traverse_read() if dead(CLIENT_CODEC.decode(value).server_id)]
+        for key in left:
+            with clients.fetch_locked(key) as record:
+                if record.value is not None and dead(CLIENT_CODEC.decode(record.value).server_id):
+                    record.delete()
+        return len(left)
+
+    def _clean_share_modes(self, dead: Callable[[ServerId], bool]) -> int:
+        share_modes = self._databases.share_modes
+        owners = {entry.server_id for _, record in share_modes.traverse() for entry in record.entries}
+        return sum(share_modes.remove_server(owner) for owner in owners if dead(owner))
+
+    def _remove_lock_file(self, pid: int) -> None:
+        try:
+            remove_dead_process(self._databases.lock_directory, pid)
+        except OSError as error:
+            _log.warning("files of process %d stay: %s", pid, error)
+
+
+class CleanupState:
+    """cleanupd's task: on word of the parent, and now and then.
+
+    Args:
+        helper: the process.
+    """
+
+    def __init__(self, helper: Helper) -> None:
+        self._helper = helper
+        self._cleaner = Cleaner(helper.databases)
+        helper.on_message = self._from_parent
+        helper.answer_common_messages()
+        self._sweep()
+
+    def _from_parent(self, message: Message) -> None:
+        if isinstance(message, ChildEnded) and not message.clean:
+            self._clean(message.pid)
+
+    def _sweep(self) -> None:
+        self._clean(None)
+        self._helper.loop.call_later(SWEEP_INTERVAL, self._sweep)
+
+    def _clean(self, pid: int | None) -> None:
+        try:
+            removed = self._cleaner.clean(pid)
+        except Exception:  # the next sweep tries again; a database in trouble must not end in a restart loop
+            _log.exception("cleaning up failed")
+            return
+        if removed or pid is not None:
+            _log.info("removed %d records of %s", removed, "dead processes" if pid is None else f"process {pid}")
+
+
+def main(helper: Helper) -> None:
+    """Run the daemon."""
+    CleanupState(helper)
+    helper.run()

@@ -1,0 +1,163 @@
+"""What a forked child does before anything else, in this order.
+
+ 1. Signals: no handler of the parent stays, no byte goes to the parent's wake-up pipe. They stay blocked until 8.
+ 2. Descriptors: the listeners, the pid file, the siblings' channels and the parent's ends of pipes are closed.
+ 3. Randomness: the `random` module is seeded anew (`secrets`, `os.urandom` and OpenSSL need nothing).
+ 4. Databases: every TDB is reopened, because locks are not inherited.
+ 5. Process title.
+ 6. Log: the file of this client (%m), opened by this process.
+ 7. Garbage collector: what the parent made was frozen; collections are made rare.
+ 8. Event loop; its signal handlers are set, then signals are let in.
+ 9. The parent's death is watched: the read end of a pipe whose only writer is the parent.
+10. Server id and bus: the lock file, the ZeroMQ context, the socket. From here on the others see the process.
+
+The steps 1 to 9 are `enter`, 10 is `join_bus`: the caller registers its message handlers next.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from setproctitle import setproctitle
+
+from messaging.bus import Bus
+from messaging.dbwrap.tdb import reopen_all
+from messaging.server_id import new_server_id
+from smbd import log
+from smbd.auth.passdb import Passdb
+from smbd.config.loadparm import Config
+from smbd.config.substitute import SubstContext
+from smbd.confsource import ConfigSource
+from smbd.eventloop import EventLoop
+from smbd.xsrv.databases import Databases
+
+#: Allocations between collections of the youngest generation. Requests make few cycles; a pass costs more than it frees.
+_GC_THRESHOLD: Final = 50_000
+
+#: Signals of a terminal: meant for the parent, which ends the children in order.
+_TERMINAL_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Closable(Protocol):
+    """A thing with a descriptor."""
+
+    def close(self) -> object:
+        """Close it."""
+
+
+@dataclass(slots=True)
+class Inheritance:
+    """What the parent hands to a child.
+
+    Attributes:
+        source, config: the configuration and where it comes from.
+        databases, passdb: opened by the parent.
+        server_guid, start_time: of the server as a whole.
+        parent_pid: the parent.
+        life_fd: end of file on it means that the parent is gone.
+        signal_mask: the mask to go back to once the child has its own handlers.
+        not_mine: what the child has to close: of the parent and of its other children.
+    """
+
+    source: ConfigSource
+    config: Config
+    databases: Databases
+    passdb: Passdb
+    server_guid: bytes
+    start_time: int
+    parent_pid: int
+    life_fd: int
+    signal_mask: set[signal.Signals]
+    not_mine: Iterable[Closable]
+
+
+def enter(
+    inherited: Inheritance,
+    title: str,
+    context: SubstContext | None,
+    *,
+    on_terminate: Callable[[], None],
+    on_hangup: Callable[[], None],
+    on_orphaned: Callable[[], None],
+) -> EventLoop:
+    """Make a forked copy of the parent a process of its own: steps 1 to 9 of the list above.
+
+    Args:
+        inherited: what comes from the parent.
+        title: process title, without the program's name.
+        context: what the variables in `log file` stand for; None for a process without a client.
+        on_terminate, on_hangup: called from the loop on SIGTERM and SIGHUP.
+        on_orphaned: called from the loop when the parent is gone.
+
+    Returns:
+        The event loop of the process.
+
+    Raises:
+        DbError: a database cannot be reopened.
+    """
+    # 1
+    signal.set_wakeup_fd(-1)
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(signum, signal.SIG_DFL)
+    for signum in _TERMINAL_SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
+    # 2
+    for thing in inherited.not_mine:
+        thing.close()
+    # 3
+    random.seed()
+    # 4
+    reopen_all()
+    # 5
+    setproctitle(f"smbd: {title}")
+    # 6
+    options = inherited.source.log_options(inherited.config, context)
+    log.configure(replace(options, levels=log.current_options().levels))  # smbcontrol may have changed the parent's
+    # 7
+    gc.set_threshold(_GC_THRESHOLD)
+    gc.enable()
+    # 8
+    loop = EventLoop()
+    loop.add_signal(signal.SIGTERM, on_terminate)
+    loop.add_signal(signal.SIGHUP, on_hangup)
+    signal.pthread_sigmask(signal.SIG_SETMASK, inherited.signal_mask)
+    # 9
+    life_fd = inherited.life_fd
+
+    def orphaned() -> None:
+        loop.remove_reader(life_fd)
+        on_orphaned()
+
+    loop.add_reader(life_fd, orphaned)
+    return loop
+
+
+def join_bus(inherited: Inheritance, loop: EventLoop) -> Bus:
+    """Step 10: take an identity and a place on the bus.
+
+    Raises:
+        MessagingError: the lock directory is not fit.
+        OSError: files cannot be made.
+    """
+    return Bus(inherited.config.globals.lock_directory, new_server_id(), loop)
+
+
+class OwnedFd:
+    """A bare descriptor as a `Closable`."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        """Close it; harmless the second time."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
