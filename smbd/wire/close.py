@@ -79,8 +79,8 @@ class CloseResponse(msgspec.Struct, gc=False):
             WireError: It is malformed.
         """
         try:
-            size, flags, creation, access, write, change, allocation, end_of_file, attributes = (
-                _RESPONSE.unpack_from(pdu, BODY)
+            size, flags, creation, access, write, change, allocation, end_of_file, attributes = _RESPONSE.unpack_from(
+                pdu, BODY
             )
         except struct.error:
             raise WireError("CLOSE response too short") from None

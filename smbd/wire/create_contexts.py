@@ -120,13 +120,7 @@ def unpack_contexts(buffer: Buffer) -> Contexts:
         end = start + step if step else size
         name_at += start
         name_end = name_at + name_length
-        if (
-            name_length < _SHORTEST_NAME
-            or name_at < start + _NAME_OFFSET
-            or name_end > end
-            or end > size
-            or step & 7
-        ):
+        if name_length < _SHORTEST_NAME or name_at < start + _NAME_OFFSET or name_end > end or end > size or step & 7:
             raise WireError("create context chain broken")
         if data_length:
             data_at += start

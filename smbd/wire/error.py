@@ -210,9 +210,7 @@ class ShareRedirectError(msgspec.Struct, gc=False):
         name = encode_utf16(self.resource_name)
         at = _REDIRECT.size + _MOVE_DST_IPADDR.size * len(self.addresses)
         parts = [
-            _REDIRECT.pack(
-                at + len(name), _REDIRECT_TYPE, at, len(name), 0, self.target_type, len(self.addresses)
-            )
+            _REDIRECT.pack(at + len(name), _REDIRECT_TYPE, at, len(name), 0, self.target_type, len(self.addresses))
         ]
         parts += (_MOVE_DST_IPADDR.pack(one.address_type, 0, one.address) for one in self.addresses)
         parts.append(name)

@@ -28,9 +28,7 @@ class _OplockBreak(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return _OPLOCK.pack(
-            OPLOCK_BREAK_SIZE, self.oplock_level, self.file_id_persistent, self.file_id_volatile
-        )
+        return _OPLOCK.pack(OPLOCK_BREAK_SIZE, self.oplock_level, self.file_id_persistent, self.file_id_volatile)
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> Self:
@@ -113,9 +111,7 @@ class _LeaseBreakAnswer(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return _LEASE_ACK.pack(
-            LEASE_BREAK_ACK_SIZE, self.flags, self.lease_key, self.lease_state, self.lease_duration
-        )
+        return _LEASE_ACK.pack(LEASE_BREAK_ACK_SIZE, self.flags, self.lease_key, self.lease_state, self.lease_duration)
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> Self:

@@ -63,9 +63,7 @@ class QueryDirectoryRequest(msgspec.Struct, gc=False):
             WireError: It is malformed.
         """
         try:
-            size, info_class, flags, index, persistent, volatile, at, length, wanted = _REQUEST.unpack_from(
-                pdu, BODY
-            )
+            size, info_class, flags, index, persistent, volatile, at, length, wanted = _REQUEST.unpack_from(pdu, BODY)
         except struct.error:
             raise WireError("QUERY_DIRECTORY request too short") from None
         if size != _REQUEST_SIZE:

@@ -158,9 +158,7 @@ def pack_read_response_into(buffer: bytearray | memoryview, start: int, data_len
     Returns:
         Length of the whole message, header included.
     """
-    _READ_RESPONSE.pack_into(
-        buffer, start + BODY, _READ_RESPONSE_SIZE, READ_DATA_OFFSET, 0, data_length, 0, 0
-    )
+    _READ_RESPONSE.pack_into(buffer, start + BODY, _READ_RESPONSE_SIZE, READ_DATA_OFFSET, 0, data_length, 0, 0)
     return READ_DATA_OFFSET + data_length
 
 

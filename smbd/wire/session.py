@@ -78,9 +78,7 @@ class SessionSetupResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        fixed = _RESPONSE.pack(
-            _RESPONSE_SIZE, self.session_flags, BODY + _RESPONSE.size, len(self.security_buffer)
-        )
+        fixed = _RESPONSE.pack(_RESPONSE_SIZE, self.session_flags, BODY + _RESPONSE.size, len(self.security_buffer))
         return b"".join((fixed, self.security_buffer))
 
     @classmethod

@@ -59,9 +59,7 @@ class SetInfoRequest(msgspec.Struct, gc=False):
             WireError: It is malformed.
         """
         try:
-            size, info_type, info_class, length, at, additional, persistent, volatile = _REQUEST.unpack_from(
-                pdu, BODY
-            )
+            size, info_type, info_class, length, at, additional, persistent, volatile = _REQUEST.unpack_from(pdu, BODY)
         except struct.error:
             raise WireError("SET_INFO request too short") from None
         if size != _REQUEST_SIZE:

@@ -1,4 +1,4 @@
-"""The one SMB1 message that a server of SMB2 reads: SMB_COM_NEGOTIATE, [MS-SMB2] 3.3.5.3, [MS-CIFS] 2.2.4.52."""
+"""The one SMB1 message that is read: SMB_COM_NEGOTIATE, [MS-SMB2] 3.3.5.3, [MS-CIFS] 2.2.4.52."""
 
 from __future__ import annotations
 

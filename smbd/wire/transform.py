@@ -41,7 +41,7 @@ class TransformHeader(msgspec.Struct, gc=False):
         nonce: 16 bytes, of which the cipher uses the first 11 (CCM) or 12 (GCM).
         original_message_size: Bytes that are encrypted.
         session_id: The session.
-        flags: SMB2_TRANSFORM_FLAG_ENCRYPTED, in dialects 3.0 and 3.0.2 read as the cipher with the same value.
+        flags: SMB2_TRANSFORM_FLAG_ENCRYPTED; dialects 3.0 and 3.0.2 read it as the cipher AES-128-CCM.
     """
 
     signature: bytes

@@ -1,6 +1,6 @@
 """Directory information classes, [MS-FSCC] 2.4: the entries of a QUERY_DIRECTORY response.
 
-Listing is a hot path: an entry goes straight into the output buffer with one `pack_into`, without an object in
+Listing is a hot path: an entry goes into the output buffer with one `pack_into`, without an object in
 between. `DirectoryEncoder` keeps the chain, the client reads it back with `unpack_entries`.
 """
 
@@ -18,6 +18,10 @@ from vfs.constants import (
     FileBothDirectoryInformation,
     FileDirectoryInformation,
     FileFullDirectoryInformation,
+    FileId64ExtdBothDirectoryInformation,
+    FileId64ExtdDirectoryInformation,
+    FileIdAllExtdBothDirectoryInformation,
+    FileIdAllExtdDirectoryInformation,
     FileIdBothDirectoryInformation,
     FileIdExtdDirectoryInformation,
     FileIdFullDirectoryInformation,
@@ -30,8 +34,8 @@ FileIdExtdBothDirectoryInformation: Final = 63
 _encode_utf_16_le = codecs.utf_16_le_encode
 
 # NextEntryOffset, FileIndex, CreationTime, LastAccessTime, LastWriteTime, ChangeTime, EndOfFile,
-# AllocationSize, FileAttributes, FileNameLength: what all but FileNamesInformation begin with. NextEntryOffset
-# is left zero and patched when the next entry turns out to fit.
+# AllocationSize, FileAttributes, FileNameLength: what all but FileNamesInformation begin with. The first is
+# left zero and patched when the next entry turns out to fit.
 _DIRECTORY: Final = struct.Struct("<4xIQQQQQQII")
 _FULL: Final = struct.Struct("<4xIQQQQQQIII")  # + EaSize
 _ID_FULL: Final = struct.Struct("<4xIQQQQQQIII4xQ")  # + EaSize, Reserved, FileId
@@ -40,6 +44,10 @@ _ID_BOTH: Final = struct.Struct("<4xIQQQQQQIIIBx24s2xQ")  # + ..., Reserved2, Fi
 _ID_GLOBAL_TX: Final = struct.Struct("<4xIQQQQQQIIQ16xI")  # + FileId, LockingTransactionId, TxInfoFlags
 _ID_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQQ")  # + EaSize, ReparsePointTag, FileId (128 bits)
 _ID_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQQBx24s")  # + ..., ShortNameLength, Reserved, ShortName
+_ID_64_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQ")  # + EaSize, ReparsePointTag, FileId
+_ID_64_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQBx24s")
+_ID_ALL_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQQQ")  # + EaSize, ReparsePointTag, FileId, FileId128
+_ID_ALL_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQQQBx24s")
 _NAMES: Final = struct.Struct("<4xII")  # NextEntryOffset, FileIndex, FileNameLength
 
 _LAYOUTS: Final = {
@@ -52,6 +60,19 @@ _LAYOUTS: Final = {
     FileIdGlobalTxDirectoryInformation: _ID_GLOBAL_TX,
     FileIdExtdDirectoryInformation: _ID_EXTD,
     FileIdExtdBothDirectoryInformation: _ID_EXTD_BOTH,
+    FileId64ExtdDirectoryInformation: _ID_64_EXTD,
+    FileId64ExtdBothDirectoryInformation: _ID_64_EXTD_BOTH,
+    FileIdAllExtdDirectoryInformation: _ID_ALL_EXTD,
+    FileIdAllExtdBothDirectoryInformation: _ID_ALL_EXTD_BOTH,
+}
+# The "Extd" classes differ in the width of their file ids (in 64-bit words) and in having a short name.
+_EXTD: Final = {
+    FileIdExtdDirectoryInformation: (2, False),
+    FileIdExtdBothDirectoryInformation: (2, True),
+    FileId64ExtdDirectoryInformation: (1, False),
+    FileId64ExtdBothDirectoryInformation: (1, True),
+    FileIdAllExtdDirectoryInformation: (3, False),
+    FileIdAllExtdBothDirectoryInformation: (3, True),
 }
 DIRECTORY_INFORMATION_CLASSES: Final = frozenset(_LAYOUTS)
 
@@ -145,15 +166,16 @@ class DirectoryEncoder:
                 _DIRECTORY.pack_into(buffer, at, *head)
             elif info_class == FileFullDirectoryInformation:
                 _FULL.pack_into(buffer, at, *head, reparse_tag or ea_size)
-            elif info_class == FileIdExtdDirectoryInformation:
-                _ID_EXTD.pack_into(buffer, at, *head, ea_size, reparse_tag, file_id, 0)
-            elif info_class == FileIdExtdBothDirectoryInformation:
-                short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
-                _ID_EXTD_BOTH.pack_into(
-                    buffer, at, *head, ea_size, reparse_tag, file_id, 0, len(short), short
-                )
-            else:
+            elif info_class == FileIdGlobalTxDirectoryInformation:
                 _ID_GLOBAL_TX.pack_into(buffer, at, *head, file_id, 0)
+            else:
+                words, has_short_name = _EXTD[info_class]
+                ids = (file_id, file_id, 0) if words == 3 else (file_id, 0)[:words]
+                if has_short_name:
+                    short = _encode_utf_16_le(short_name, "surrogatepass")[0]
+                    _LAYOUTS[info_class].pack_into(buffer, at, *head, ea_size, reparse_tag, *ids, len(short), short)
+                else:
+                    _LAYOUTS[info_class].pack_into(buffer, at, *head, ea_size, reparse_tag, *ids)
         buffer[name_at:new_end] = encoded
         last = self._last
         if last >= 0:
@@ -248,8 +270,6 @@ def _entry(info_class: int, name: str, fields: tuple[int, ...]) -> DirectoryEntr
     rest = fields[9:]
     if info_class == FileIdGlobalTxDirectoryInformation:
         entry.file_id = rest[0]
-    elif info_class == FileIdExtdDirectoryInformation:
-        entry.ea_size, entry.reparse_tag, entry.file_id = rest[0], rest[1], rest[2] | rest[3] << 64
     elif info_class == FileIdFullDirectoryInformation:
         entry.ea_size, entry.file_id = rest
     elif info_class == FileFullDirectoryInformation:
@@ -260,9 +280,13 @@ def _entry(info_class: int, name: str, fields: tuple[int, ...]) -> DirectoryEntr
     elif info_class == FileBothDirectoryInformation:
         entry.ea_size = rest[0]
         entry.short_name = _short_name(rest[1], rest[2])
-    elif info_class == FileIdExtdBothDirectoryInformation:
-        entry.ea_size, entry.reparse_tag, entry.file_id = rest[0], rest[1], rest[2] | rest[3] << 64
-        entry.short_name = _short_name(rest[4], rest[5])
+    elif info_class in _EXTD:
+        words, has_short_name = _EXTD[info_class]
+        entry.ea_size, entry.reparse_tag, entry.file_id = rest[:3]
+        if words == 2:
+            entry.file_id |= rest[3] << 64
+        if has_short_name:
+            entry.short_name = _short_name(rest[-2], rest[-1])
     return entry
 
 

@@ -1,4 +1,4 @@
-"""Extended attributes, [MS-FSCC] 2.4.16 (FileFullEaInformation) and 2.4.16.1 (FILE_GET_EA_INFORMATION)."""
+"""Extended attributes, [MS-FSCC] 2.4: FileFullEaInformation and FILE_GET_EA_INFORMATION."""
 
 from __future__ import annotations
 

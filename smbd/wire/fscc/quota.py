@@ -1,4 +1,4 @@
-"""Quotas: [MS-FSCC] 2.4.36 (FILE_QUOTA_INFORMATION, FILE_GET_QUOTA_INFORMATION), [MS-SMB2] 2.2.37.1."""
+"""Quotas: FILE_QUOTA_INFORMATION, FILE_GET_QUOTA_INFORMATION of [MS-FSCC] 2.4, [MS-SMB2] 2.2.37.1."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def pack_quotas(quotas: Iterable[QuotaInformation]) -> bytes:
         [
             b"".join(
                 (
-                    _QUOTA.pack(
-                        len(one.sid), one.change_time, one.quota_used, one.quota_threshold, one.quota_limit
-                    ),
+                    _QUOTA.pack(len(one.sid), one.change_time, one.quota_used, one.quota_threshold, one.quota_limit),
                     one.sid,
                 )
             )
@@ -80,10 +78,7 @@ def unpack_sid_list(data: Buffer) -> list[Buffer]:
     Raises:
         WireError: They are malformed.
     """
-    return [
-        _sid(entry, _GET.size, _GET.unpack_from(entry)[0])
-        for entry in walk_chain(data, _GET.size, _GET_ALIGNMENT)
-    ]
+    return [_sid(entry, _GET.size, _GET.unpack_from(entry)[0]) for entry in walk_chain(data, _GET.size, _GET_ALIGNMENT)]
 
 
 class QueryQuotaInfo(msgspec.Struct, gc=False):
@@ -105,9 +100,7 @@ class QueryQuotaInfo(msgspec.Struct, gc=False):
         """Return the bytes."""
         sids = pack_sid_list(self.sids)
         buffer = sids or self.start_sid
-        fixed = _QUERY.pack(
-            self.return_single, self.restart_scan, len(sids), 0 if sids else len(self.start_sid), 0
-        )
+        fixed = _QUERY.pack(self.return_single, self.restart_scan, len(sids), 0 if sids else len(self.start_sid), 0)
         return b"".join((fixed, buffer))
 
     @classmethod

@@ -114,9 +114,7 @@ class SymbolicLinkReparse(msgspec.Struct, gc=False):
             raise WireError("symbolic link reparse data too short")
         substitute_at, substitute_length, print_at, print_length, flags = _SYMLINK.unpack_from(data)
         names = data[_SYMLINK.size :]
-        return cls(
-            _names(names, substitute_at, substitute_length), _names(names, print_at, print_length), flags
-        )
+        return cls(_names(names, substitute_at, substitute_length), _names(names, print_at, print_length), flags)
 
 
 class MountPointReparse(msgspec.Struct, gc=False):

@@ -1,4 +1,4 @@
-"""FileStreamInformation, [MS-FSCC] 2.4.44: the streams of a file."""
+"""FileStreamInformation, [MS-FSCC] 2.4: the streams of a file."""
 
 from __future__ import annotations
 

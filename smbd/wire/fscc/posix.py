@@ -1,0 +1,94 @@
+"""FilePosixInformation of the SMB3 POSIX extensions: what stat(2) tells, of a file and of directory entries."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from typing import ClassVar, Final
+
+import msgspec
+
+from smbd.wire.buffer import Buffer, decode_utf16, encode_utf16
+from smbd.wire.dtyp import sid_length
+from smbd.wire.errors import WireError
+from smbd.wire.fscc.chain import pack_chain, walk_chain
+from vfs import constants
+
+# CreationTime, LastAccessTime, LastWriteTime, ChangeTime, EndOfFile, AllocationSize, DosAttributes, Inode,
+# DeviceId, Reserved, NumberOfLinks, ReparseTag, Mode; then the two SIDs
+_FIXED: Final = struct.Struct("<QQQQQQIQI4xIII")
+_LINK: Final = struct.Struct("<4x4x")  # NextEntryOffset, Reserved: what precedes it in a directory
+_LENGTH: Final = struct.Struct("<I")
+_ALIGNMENT: Final = 8
+
+
+class FilePosixInformation(msgspec.Struct, gc=False):
+    """The information about one file; times are FILETIMEs, the SIDs in their binary form."""
+
+    info_class: ClassVar[int] = constants.FilePosixInformation
+
+    creation_time: int
+    last_access_time: int
+    last_write_time: int
+    change_time: int
+    end_of_file: int
+    allocation_size: int
+    file_attributes: int
+    inode: int
+    device_id: int
+    number_of_links: int
+    reparse_tag: int
+    mode: int
+    owner: Buffer
+    group: Buffer
+
+    def pack(self) -> bytes:
+        """Return the bytes."""
+        *fields, owner, group = msgspec.structs.astuple(self)
+        return b"".join((_FIXED.pack(*fields), owner, group))
+
+    @classmethod
+    def unpack(cls, data: Buffer) -> FilePosixInformation:
+        """Read the bytes.
+
+        Raises:
+            WireError: They are malformed.
+        """
+        return _unpack(data, 0)[0]
+
+
+def _unpack(data: Buffer, at: int) -> tuple[FilePosixInformation, int]:
+    if at + _FIXED.size > len(data):
+        raise WireError("FilePosixInformation too short")
+    fields = _FIXED.unpack_from(data, at)
+    owner_at = at + _FIXED.size
+    group_at = owner_at + sid_length(data, owner_at)
+    end = group_at + sid_length(data, group_at)
+    return FilePosixInformation(*fields, owner=data[owner_at:group_at], group=data[group_at:end]), end
+
+
+def pack_posix_entries(entries: Iterable[tuple[str, FilePosixInformation]]) -> bytes:
+    """Return directory entries: (name, information) pairs."""
+    packed = []
+    for name, information in entries:
+        encoded = encode_utf16(name)
+        packed.append(b"".join((_LINK.pack(), information.pack(), _LENGTH.pack(len(encoded)), encoded)))
+    return pack_chain(packed, _ALIGNMENT)
+
+
+def unpack_posix_entries(data: Buffer) -> list[tuple[str, FilePosixInformation]]:
+    """Read directory entries.
+
+    Raises:
+        WireError: They are malformed.
+    """
+    entries = []
+    for entry in walk_chain(data, _LINK.size + _FIXED.size, _ALIGNMENT):
+        information, at = _unpack(entry, _LINK.size)
+        if at + _LENGTH.size > len(entry):
+            raise WireError("POSIX directory entry too short")
+        end = at + _LENGTH.size + _LENGTH.unpack_from(entry, at)[0]
+        if end > len(entry):
+            raise WireError("name outside of its directory entry")
+        entries.append((decode_utf16(entry[at + _LENGTH.size : end]), information))
+    return entries
