@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from smbd.auth import audit
+from smbd.auth.account_flags import ACB_PWNOTREQ
 from smbd.auth.context import AuthContext
 from smbd.auth.guest import guest_user
 from smbd.auth.passdb import SamAccount
-from smbd.auth.password import NT_HASH_LENGTH, ntowfv2, verify_ntlmv2
+from smbd.auth.password import NT_HASH_LENGTH, nt_hash, ntowfv2, verify_ntlmv2
 from smbd.auth.restrictions import check_account, check_not_locked_out
 from smbd.auth.session_info import SessionInfo
 from smbd.auth.token import build_guest_token, build_token
@@ -130,7 +131,7 @@ def _authenticate(context: AuthContext, logon: NtlmLogon, mapped: str) -> tuple[
     if context.config.globals.ntlm_auth == NTLM_DISABLED:
         raise NTStatusError(STATUS_LOGON_FAILURE, "NTLM is disabled (ntlm auth)")
     account = context.passdb.get(mapped)
-    stored_hash = account.nt_hash if account is not None else b""
+    stored_hash = _stored_hash(context, account)
     key = ntowfv2(stored_hash or _NOBODYS_HASH, logon.user, logon.domain)
     session_base_key = None
     if len(logon.nt_response) >= _NTLMV2_MIN_LENGTH:
@@ -142,6 +143,14 @@ def _authenticate(context: AuthContext, logon: NtlmLogon, mapped: str) -> tuple[
         reason = "wrong password" if _password_type(logon) == "NTLMv2" else "only NTLMv2 is accepted"
         raise NTStatusError(STATUS_WRONG_PASSWORD, f"{reason} for {account.username!r}")
     return account, session_base_key
+
+
+def _stored_hash(context: AuthContext, account: SamAccount | None) -> bytes:
+    if account is None:
+        return b""
+    if account.acct_flags & ACB_PWNOTREQ and context.config.globals.null_passwords:
+        return account.nt_hash or nt_hash("")
+    return account.nt_hash
 
 
 def _account_session(

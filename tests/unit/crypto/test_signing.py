@@ -6,9 +6,9 @@ import os
 import struct
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from Cryptodome.Cipher import AES
 from Cryptodome.Hash import CMAC, HMAC, SHA256
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,8 +27,8 @@ KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 
 
 def message(command: int = SMB2_ECHO, flags: int = 8, message_id: int = 7, body: bytes = b"\4\0\0\0") -> bytearray:
-    header = struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", 64, 1, 0, command, 1, flags, 0, message_id, 0, 0, 5, b"x" * 16)
-    return bytearray(header + body)
+    fields = (b"\xfeSMB", 64, 1, 0, command, 1, flags, 0, message_id, 0, 0, 5, b"x" * 16)
+    return bytearray(struct.pack("<4sHHIHHIIQIIQ16s", *fields) + body)
 
 
 def test_published_session_setup_response() -> None:
