@@ -29,8 +29,13 @@ IMPLEMENTED: Final = "implemented"
 ACCEPTED: Final = "accepted"
 KNOWN: Final = "known"
 
-# testparm lists parameters by name without blanks, except for these, which Samba files under an older name.
-_SORT_AS: Final = {"winbind debug traceid": "debugtraceid", "smbd force process locks": "folm"}
+# testparm lists parameters by name without blanks, except for these, which Samba files elsewhere.
+_SORT_AS: Final = {
+    "winbind debug traceid": "debugtraceid",
+    "smbd force process locks": "folm",
+    "client smb encrypt": "clientsmb",
+    "client use spnego": "clientusespnegoz",
+}
 
 
 def fold_name(name: str) -> str:

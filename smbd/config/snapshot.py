@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from smbd.config.enums import REQUIRED
 from smbd.config.grammar import Problem
@@ -83,6 +83,26 @@ class ShareParams(ShareDeclarations, _Section):
         self.__dict__.update(
             name=name, auto_loaded=auto_loaded, _parametric=inherited | dict(self._parametric)
         )
+
+    def but(self, **changes: Any) -> ShareParams:
+        """Return this share with some parameters changed."""
+        share = object.__new__(ShareParams)
+        share.__dict__.update(self.__dict__)
+        share.__dict__.update(changes)
+        return share
+
+    def but(self, **changes: Any) -> Self:
+        """This share with some attributes changed, for instance with the variables of a session replaced.
+
+        Raises:
+            AttributeError: if there is no such attribute.
+        """
+        for attribute in changes:
+            if attribute not in self.__dict__:
+                raise AttributeError(attribute)
+        clone = type(self).__new__(type(self))
+        clone.__dict__.update(self.__dict__ | changes)
+        return clone
 
     @property
     def is_homes(self) -> bool:
