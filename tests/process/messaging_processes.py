@@ -34,7 +34,7 @@ class Child:
                 reopen_all()
                 body(theirs)
                 status = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - told by the exit status
                 traceback.print_exc()
             finally:
                 os._exit(status)

@@ -98,7 +98,7 @@ def test_messages_arrive_in_order(directory: Path) -> None:
     bus.send(peer, MSG_QUIT)
     child.join()
     bus.close()
-    assert os.listdir(directory / "msg") == os.listdir(directory / "msg.lock") == []
+    assert list(directory.glob("msg*/*")) == []
 
 
 def test_the_last_message_before_the_end_arrives(tmp_path: Path, peer: tuple[Child, ServerId]) -> None:
@@ -155,7 +155,7 @@ def test_a_stuck_receiver_does_not_block_the_sender(bus: Bus, peer: tuple[Child,
     child, server_id = peer
     child.kill(signal.SIGSTOP)
     started = time.monotonic()
-    with pytest.raises(PeerBusy):
+    with pytest.raises(PeerBusy):  # noqa: PT012 - which of them is refused does not matter
         for _ in range(1000):
             bus.send(server_id, MSG_ASK, bytes(100_000))
     assert time.monotonic() - started < PATIENCE / 2
