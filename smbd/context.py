@@ -1,0 +1,78 @@
+"""What one server process works with: configuration, event loop, bus and shared state."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from messaging.bus import Bus
+from messaging.server_id import ServerId
+from smbd.auth.context import AuthContext
+from smbd.config.loadparm import Config, ShareParams
+from smbd.eventloop import EventLoop
+from smbd.xsrv.databases import Databases
+
+if TYPE_CHECKING:
+    from smbd.auth.passdb import Passdb
+    from smbd.xsrv.client import Client
+
+_log = logging.getLogger(__name__)
+
+
+class ServerContext:
+    """The environment of a worker. Made once after the fork; passed to whoever needs it.
+
+    Attributes:
+        config: the current configuration; replaced as a whole by a reload.
+        auth: accounts, name look-ups and policy.
+        client: the client that this worker serves, once it is known.
+        server_guid: ServerGuid of NEGOTIATE, the same in all workers of one server.
+        start_time: when the parent started, FILETIME.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        loop: EventLoop,
+        bus: Bus,
+        server_id: ServerId,
+        databases: Databases,
+        passdb: Passdb,
+        *,
+        server_guid: bytes,
+        start_time: int,
+    ) -> None:
+        self.config = config
+        self.loop = loop
+        self.bus = bus
+        self.server_id = server_id
+        self.databases = databases
+        self.auth = AuthContext(config, passdb)
+        self.server_guid = server_guid
+        self.start_time = start_time
+        self.client: Client | None = None
+        self.on_reload: list[Callable[[Config], None]] = []
+
+    def set_config(self, config: Config) -> None:
+        """Put a new configuration in force, for new requests and for the tree connects that exist."""
+        self.config = config
+        self.auth.reload(config)
+        for callback in self.on_reload:
+            callback(config)
+        if self.client is not None:
+            self.client.reload(config)
+
+    def share(self, name: str) -> ShareParams | None:
+        """Return the share `name` as configured now."""
+        return self.config.share(name)
+
+    def close_share(self, name: str) -> None:
+        """Disconnect every tree connect of share `name` (``*`` for all) that this worker serves."""
+        if self.client is not None:
+            self.client.close_share(name)
+
+    def kill_client_ip(self, address: str) -> None:
+        """End this worker's connections from `address`."""
+        if self.client is not None:
+            self.client.kill_ip(address)

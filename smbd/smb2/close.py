@@ -1,0 +1,33 @@
+"""CLOSE ([MS-SMB2] 3.3.5.10)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbd.smb2.request import Request
+from smbd.wire.close import CloseRequest, CloseResponse
+from smbd.wire.constants import SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB
+from vfs.fsa import query_info
+
+_PLAIN: Final = CloseResponse().pack()
+
+
+def handle(request: Request) -> bytes:
+    """Close an open; with POSTQUERY_ATTRIB tell what the file looks like then."""
+    message = CloseRequest.unpack(request.pdu)
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    body = _PLAIN
+    if message.flags & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB and opened.file is not None:
+        stat = query_info.stat(opened.file)
+        body = CloseResponse(
+            SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB,
+            stat.creation_time,
+            stat.last_access_time,
+            stat.last_write_time,
+            stat.change_time,
+            stat.allocation_size,
+            stat.end_of_file,
+            stat.file_attributes,
+        ).pack()
+    opened.close()
+    return body

@@ -1,0 +1,182 @@
+"""CREATE ([MS-SMB2] 3.3.5.9): joins an smbXsrv open with a file of the object store, or with a pipe."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from messaging.dbwrap.base import DbError
+from smbd.rpc import open_pipe
+from smbd.smb2.request import AsyncResult, Request, Result
+from smbd.wire.constants import (
+    SMB2_CREATE_ALLOCATION_SIZE,
+    SMB2_CREATE_EA_BUFFER,
+    SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST,
+    SMB2_CREATE_QUERY_ON_DISK_ID,
+    SMB2_CREATE_SD_BUFFER,
+    SMB2_CREATE_TIMEWARP_TOKEN,
+    SMB2_IMPERSONATION_DELEGATE,
+)
+from smbd.wire.create import CreateRequest, CreateResponse
+from smbd.wire.create_contexts import (
+    AllocationSize,
+    Contexts,
+    MaximalAccessRequest,
+    MaximalAccessResponse,
+    QueryOnDiskIdResponse,
+    TimewarpToken,
+)
+from smbd.wire.dtyp import filetime_from_ns
+from smbd.wire.fscc.ea import unpack_full_ea
+from smbd.xsrv.open import Open, new_open
+from vfs.access import FILE_ALL_ACCESS
+from vfs.constants import FILE_ATTRIBUTE_NORMAL, FILE_OPENED
+from vfs.fsa import query_info
+from vfs.fsa.close import close_file
+from vfs.fsa.file_object import FileObject
+from vfs.fsa.open import open_file
+from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
+from vfs.ntstatus import (
+    STATUS_BAD_IMPERSONATION_LEVEL,
+    STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NETWORK_NAME_DELETED,
+    STATUS_NONE_MAPPED,
+    STATUS_SUCCESS,
+    STATUS_TOO_MANY_OPENED_FILES,
+    NTStatusError,
+)
+from vfs.token import SecurityToken
+from vfs.volume import Volume
+
+#: Opens of one session; far beyond what a client needs, far below what would exhaust the server.
+MAX_OPENS: Final = 65536
+_UNCHANGED: Final = STATUS_NONE_MAPPED
+
+
+def handle(request: Request) -> Result | AsyncResult:
+    """Open or create what the client names.
+
+    Raises:
+        NTStatusError: STATUS_BAD_IMPERSONATION_LEVEL, STATUS_INVALID_PARAMETER for a leading backslash, and
+            what `vfs.fsa.open.open_file` raises.
+    """
+    message = CreateRequest.unpack(request.pdu)
+    if message.impersonation_level > SMB2_IMPERSONATION_DELEGATE:
+        raise NTStatusError(STATUS_BAD_IMPERSONATION_LEVEL)
+    session, tcon = request.session, request.tcon
+    if session is None or tcon is None:
+        raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+    if len(session.opens) >= MAX_OPENS:
+        raise NTStatusError(STATUS_TOO_MANY_OPENED_FILES)
+    if tcon.volume is None:
+        return _open_pipe(request, message)
+    if message.name.startswith("\\"):
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
+    return _open_file(request, message, tcon.volume, tcon.token)
+
+
+def _open_pipe(request: Request, message: CreateRequest) -> bytes:
+    session, tcon = request.session, request.tcon
+    if session is None or session.info is None or tcon is None:
+        raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+    pipe = open_pipe(message.name, request.connection.rpc_context(), session.info)
+    opened = new_open(session, tcon, session.client.next_volatile_id())
+    opened.pipe = pipe
+    opened.granted_access = FILE_ALL_ACCESS
+    _enter(request, opened)
+    return CreateResponse(
+        file_id_persistent=opened.persistent_id,
+        file_id_volatile=opened.volatile_id,
+        create_action=FILE_OPENED,
+        file_attributes=FILE_ATTRIBUTE_NORMAL,
+    ).pack()
+
+
+async def _open_file(request: Request, message: CreateRequest, volume: Volume, token: SecurityToken) -> bytes:
+    session, tcon = request.session, request.tcon
+    if session is None or tcon is None:
+        raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+    contexts = message.contexts
+    params = OpenParams(
+        message.name,
+        message.desired_access,
+        message.file_attributes,
+        message.share_access,
+        message.create_disposition,
+        message.create_options,
+    )
+    if contexts:
+        _read_contexts(message, params)
+    client = session.client
+    volatile_id = client.next_volatile_id()
+    file = await open_file(volume, token, params, OpenOwner(client.ctx.server_id, volatile_id, client.client_guid))
+    try:
+        opened = new_open(session, tcon, volatile_id)
+    except DbError as error:
+        close_file(file)
+        raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, str(error)) from error
+    opened.file = file
+    opened.granted_access = file.granted_access
+    _enter(request, opened)
+    stat = query_info.opened_stat(file)
+    return CreateResponse(
+        opened.persistent_id,
+        volatile_id,
+        file.create_action,
+        0,
+        stat.creation_time,
+        stat.last_access_time,
+        stat.last_write_time,
+        stat.change_time,
+        stat.allocation_size,
+        stat.end_of_file,
+        stat.file_attributes,
+        _answer_contexts(message, file) if contexts else {},
+    ).pack()
+
+
+def _enter(request: Request, opened: Open) -> None:
+    opened.session.opens[opened.volatile_id] = opened
+    if request.chain is not None:
+        request.chain.last_open = opened
+
+
+def _read_contexts(message: CreateRequest, params: OpenParams) -> None:
+    """Take what the create contexts ask of the file system; contexts nobody knows are ignored."""
+    contexts = message.contexts
+    found = contexts.get(SMB2_CREATE_ALLOCATION_SIZE)
+    if found is not None:
+        params.allocation_size = AllocationSize.unpack(found).allocation_size
+    found = contexts.get(SMB2_CREATE_TIMEWARP_TOKEN)
+    if found is not None:
+        params.timewarp = TimewarpToken.unpack(found).timestamp
+    found = contexts.get(SMB2_CREATE_SD_BUFFER)
+    if found is not None:
+        params.security_descriptor = bytes(found)
+    found = contexts.get(SMB2_CREATE_EA_BUFFER)
+    if found is not None:
+        params.extended_attributes = [
+            EaEntry(bytes(ea.name), bytes(ea.value), ea.flags) for ea in unpack_full_ea(found)
+        ]
+
+
+def _answer_contexts(message: CreateRequest, file: FileObject) -> Contexts:
+    answer: Contexts = {}
+    asked = message.contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
+    if asked is not None:
+        answer[SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST] = _maximal_access(bytes(asked), file)
+    if SMB2_CREATE_QUERY_ON_DISK_ID in message.contexts:
+        answer[SMB2_CREATE_QUERY_ON_DISK_ID] = QueryOnDiskIdResponse(file.file_id.ino, file.file_id.dev).pack()
+    return answer
+
+
+def _maximal_access(asked: bytes, file: FileObject) -> bytes:
+    """[MS-SMB2] 3.3.5.9.5: nothing is said if the file did not change since the client's time stamp."""
+    if asked:
+        timestamp = MaximalAccessRequest.unpack(asked).timestamp
+        if timestamp and timestamp == filetime_from_ns(file.stat.mtime_ns):
+            return MaximalAccessResponse(_UNCHANGED, 0).pack()
+    try:
+        return MaximalAccessResponse(STATUS_SUCCESS, file.maximal_access()).pack()
+    except NTStatusError as error:
+        return MaximalAccessResponse(error.status, 0).pack()

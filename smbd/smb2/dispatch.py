@@ -1,0 +1,371 @@
+"""From a message in the receive buffer to its handler: [MS-SMB2] 3.3.5.2.
+
+What a command requires before its handler may run is data in one table, not code in the handlers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any, Final, NamedTuple
+
+from messaging.waiter import Cancelled
+from smbd.smb2 import (
+    change_notify,
+    close,
+    create,
+    echo,
+    flush,
+    ioctl,
+    lock,
+    logoff,
+    negotiate,
+    oplock_break,
+    query_directory,
+    query_info,
+    read,
+    respond,
+    session_setup,
+    set_info,
+    tree_connect,
+    tree_disconnect,
+    write,
+)
+from smbd.smb2.compound import Chain
+from smbd.smb2.pending import Pending
+from smbd.smb2.request import AsyncResult, Body, ProtocolViolation, Reply, Request, Result
+from smbd.wire.constants import (
+    SMB2_CANCEL,
+    SMB2_FLAGS_ASYNC_COMMAND,
+    SMB2_FLAGS_RELATED_OPERATIONS,
+    SMB2_FLAGS_SERVER_TO_REDIR,
+    SMB2_FLAGS_SIGNED,
+    SMB2_HEADER_SIZE,
+    SMB2_NEGOTIATE,
+    SMB2_PROTOCOL_ID,
+    SMB2_SESSION_SETUP,
+)
+from smbd.wire.errors import WireError
+from smbd.wire.header import HEADER
+from smbd.xsrv.connection import Connection
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_CANCELLED,
+    STATUS_INTERNAL_ERROR,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NETWORK_NAME_DELETED,
+    STATUS_NETWORK_SESSION_EXPIRED,
+    STATUS_SUCCESS,
+    STATUS_USER_SESSION_DELETED,
+    NTStatusError,
+    from_oserror,
+)
+from vfs.posix import credentials
+
+_log = logging.getLogger(__name__)
+
+#: Seconds until a waiting request is told so: short enough for a client to see that it can cancel, long enough
+#: that most waits end without a second message.
+_GRACE: Final = 0.001
+_COMMANDS_WITHOUT_SIGNATURE: Final = (SMB2_NEGOTIATE, SMB2_SESSION_SETUP)
+
+
+class Command(NamedTuple):
+    """What one opcode requires.
+
+    Attributes:
+        handler: plain or ``async`` function of the request.
+        needs_session: a valid session.
+        needs_tcon: a tree connect of it; the handler runs as its user.
+        when_expired: allowed although the session has expired.
+        grace: seconds before the interim response.
+        as_root: runs as the server itself, not as whoever was served last.
+    """
+
+    handler: Callable[[Request], Result | AsyncResult]
+    needs_session: bool = True
+    needs_tcon: bool = True
+    when_expired: bool = False
+    grace: float = _GRACE
+    as_root: bool = False
+
+
+def _cancel_is_no_request(_request: Request) -> Result:
+    """CANCEL has no response: it is handled before it gets here ([MS-SMB2] 3.3.5.16)."""
+    raise NTStatusError(STATUS_INVALID_PARAMETER, "CANCEL in a compound")
+
+
+#: Indexed by opcode, [MS-SMB2] 2.2.1.2.
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(negotiate.handle, needs_session=False, needs_tcon=False, as_root=True),
+    Command(session_setup.handle, needs_session=False, needs_tcon=False, when_expired=True, as_root=True),
+    Command(logoff.handle, needs_tcon=False, when_expired=True, as_root=True),
+    Command(tree_connect.handle, needs_tcon=False, as_root=True),
+    Command(tree_disconnect.handle),
+    Command(create.handle),
+    Command(close.handle, when_expired=True),
+    Command(flush.handle),
+    Command(read.handle),
+    Command(write.handle),
+    Command(lock.handle, when_expired=True, grace=0),
+    Command(ioctl.handle),
+    Command(_cancel_is_no_request, needs_session=False, needs_tcon=False),
+    Command(echo.handle, needs_session=False, needs_tcon=False),
+    Command(query_directory.handle),
+    Command(change_notify.handle, grace=0),
+    Command(query_info.handle),
+    Command(set_info.handle),
+    Command(oplock_break.handle, when_expired=True),
+)
+
+
+def on_message(connection: Connection, view: memoryview, start: int, length: int, *, sealed: bool) -> None:
+    """Handle one message, plain or decrypted, single or compound.
+
+    Raises:
+        ProtocolViolation: the connection is to be closed.
+    """
+    if length < SMB2_HEADER_SIZE:
+        raise ProtocolViolation(f"message of {length} bytes")
+    header = HEADER.unpack_from(view, start)
+    following = header[7]
+    if following:
+        _start_chain(connection, view, start, length, sealed=sealed)
+        return
+    request = _accept(connection, header, view[start : start + length], sealed=sealed)
+    if request is not None:
+        _run(request, None)
+
+
+def _accept(
+    connection: Connection, header: tuple[Any, ...], pdu: memoryview, *, sealed: bool, chain: Chain | None = None
+) -> Request | None:
+    """Check the header and take the credits ([MS-SMB2] 3.3.5.2.1 to .3); None for a CANCEL, which is done."""
+    if header[0] != SMB2_PROTOCOL_ID or header[1] != SMB2_HEADER_SIZE or header[6] & SMB2_FLAGS_SERVER_TO_REDIR:
+        raise ProtocolViolation("not an SMB2 request header")
+    request = Request(connection, header, pdu, sealed=sealed, chain=chain)
+    if request.command == SMB2_CANCEL:
+        _cancel(request)
+        return None
+    if not connection.credits.take(request.message_id, request.credit_charge or 1):
+        window = connection.credits
+        raise ProtocolViolation(
+            f"message id {request.message_id} (charge {request.credit_charge}) is outside of the window "
+            f"{window.low}..{window.high}"
+        )
+    return request
+
+
+def _cancel(request: Request) -> None:
+    """[MS-SMB2] 3.3.5.16: look the request up by AsyncId or MessageId and end its wait. No response."""
+    connection = request.connection
+    if request.flags & SMB2_FLAGS_ASYNC_COMMAND:
+        found = next((p for p in connection.pending.values() if p.request.async_id == request.async_id), None)
+    else:
+        found = connection.pending.get(request.message_id)
+    if found is None:
+        return
+    if request.flags & SMB2_FLAGS_SIGNED and not request.sealed:
+        session = connection.client.sessions.get(request.session_id)
+        if session is None or not session.signer(connection).verify(request.pdu):
+            _log.warning("%s: CANCEL with a wrong signature is ignored", connection)
+            return
+    found.cancel()
+
+
+def _start_chain(connection: Connection, view: memoryview, start: int, length: int, *, sealed: bool) -> None:
+    """Split a compound ([MS-SMB2] 3.3.5.2.7) and run it."""
+    chain = Chain()
+    offset, end = start, start + length
+    requests: list[Request] = []
+    while True:
+        if end - offset < SMB2_HEADER_SIZE:
+            raise ProtocolViolation("truncated compound")
+        header = HEADER.unpack_from(view, offset)
+        following = header[7]
+        if following & 7 or (following and not SMB2_HEADER_SIZE <= following <= end - offset):
+            raise ProtocolViolation("NextCommand out of range")
+        stop = offset + following if following else end
+        request = _accept(connection, header, view[offset:stop], sealed=sealed, chain=chain)
+        if request is not None:
+            requests.append(request)
+        if not following:
+            break
+        offset = stop
+    requests.reverse()
+    chain.rest = requests
+    _run_chain(chain)
+
+
+def _run_chain(chain: Chain) -> None:
+    """Run the requests of a compound until one has to wait or all are done."""
+    while chain.rest:
+        if not _run(chain.rest.pop(), chain):
+            return
+    chain.send()
+
+
+def _run(request: Request, chain: Chain | None) -> bool:
+    """Run one request as far as it goes; False if it waits."""
+    try:
+        command = _authorise(request)
+        result = command.handler(request)
+    except ProtocolViolation:
+        raise
+    except Exception as error:  # noqa: BLE001 - every failure becomes a response
+        _finish(request, *_failure(request, error))
+        return True
+    if type(result) is CoroutineType:
+        return _step(request, result, command.grace, chain)
+    _complete(request, result)  # type: ignore[arg-type]  # not a coroutine
+    return True
+
+
+def _step(request: Request, coroutine: AsyncResult, grace: float, chain: Chain | None) -> bool:
+    """Start the coroutine of a handler; False if it suspends."""
+    try:
+        waiter = coroutine.send(None)
+    except StopIteration as stop:
+        _complete(request, stop.value)
+        return True
+    except Exception as error:  # noqa: BLE001 - every failure becomes a response
+        _finish(request, *_failure(request, error))
+        return True
+    if chain is not None:
+        for waiting in chain.rest:
+            waiting.keep()
+    # In the middle of a compound no interim response may be sent: the final ones must stay in order.
+    may_tell = None if chain is not None and chain.rest else grace
+    Pending(request, coroutine, waiter, _resume, may_tell).wait()
+    return False
+
+
+def _resume(pending: Pending) -> None:
+    """Run a suspended handler on, and whatever came behind it in its compound."""
+    request = pending.request
+    chain = request.chain
+    _impersonate(request)
+    try:
+        pending.waiter = pending.coroutine.send(None)
+    except StopIteration as stop:
+        pending.done()
+        _complete(request, stop.value)
+    except Exception as error:  # noqa: BLE001 - every failure becomes a response
+        pending.done()
+        _finish(request, *_failure(request, error))
+    else:
+        pending.wait()
+        return
+    if chain is not None and chain is request.chain:
+        _run_chain(chain)
+    request.connection.transport.flush()
+
+
+def _complete(request: Request, result: Result) -> None:
+    if isinstance(result, Reply):
+        _finish(request, result.status, result.body, result)
+    else:
+        _finish(request, STATUS_SUCCESS, result)
+
+
+def _finish(request: Request, status: int, body: Body, reply: Reply | None = None) -> None:
+    if request.chain is None:
+        respond.send(request, status, body, reply.preauth if reply is not None else None)
+    else:
+        request.chain.finish(request, status, body)
+
+
+def _failure(request: Request, error: Exception) -> tuple[int, bytes]:
+    """Turn what a handler raised into status and body; our own bugs into STATUS_INTERNAL_ERROR and a traceback."""
+    if isinstance(error, NTStatusError):
+        failed = error
+    elif isinstance(error, Cancelled):
+        failed = NTStatusError(STATUS_CANCELLED)
+    elif isinstance(error, WireError):
+        failed = NTStatusError(STATUS_INVALID_PARAMETER, str(error))
+    elif isinstance(error, OSError):
+        failed = from_oserror(error)
+        _log.warning("%s: %s failed without a mapping of its own: %s", request.connection, request.name, error)
+    else:
+        _log.error("InternalError: %s: %s", request.connection, request.name, exc_info=error)
+        failed = NTStatusError(STATUS_INTERNAL_ERROR, "bug")
+    if _log.isEnabledFor(logging.DEBUG):
+        _log.debug("%s: %s mid %d: %s", request.connection, request.name, request.message_id, failed)
+    return failed.status, respond.error_body(failed)
+
+
+def _authorise(request: Request) -> Command:
+    """Find session and tree connect and check what the command requires ([MS-SMB2] 3.3.5.2.4, .9, .11).
+
+    Raises:
+        NTStatusError: the status of the first check that fails.
+    """
+    number = request.command
+    if number >= len(COMMANDS):
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "unknown command")
+    command = COMMANDS[number]
+    connection = request.connection
+    if request.flags & SMB2_FLAGS_RELATED_OPERATIONS:
+        _inherit(request)
+    session = connection.session(request.session_id) if request.session_id else None
+    if session is not None:
+        request.session = session
+    if request.sealed:
+        if session is None:
+            raise NTStatusError(STATUS_USER_SESSION_DELETED)
+    elif request.flags & SMB2_FLAGS_SIGNED:
+        if session is None:
+            if command.needs_session:
+                raise NTStatusError(STATUS_USER_SESSION_DELETED)
+        elif number not in _COMMANDS_WITHOUT_SIGNATURE:
+            if not session.signer(connection).verify(request.pdu):
+                raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
+            request.sign = True
+    elif session is not None and number not in _COMMANDS_WITHOUT_SIGNATURE:
+        if session.signing_required:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not signed")
+        if session.encryption_required:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+    if command.needs_session:
+        _check_session(request, command)
+    if command.needs_tcon and session is not None:
+        tcon = session.tcons.get(request.tree_id)
+        if tcon is None:
+            raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+        if tcon.encryption_required and not request.sealed:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+        request.tcon = tcon
+        credentials.impersonate(tcon.token.unix)
+    elif command.as_root:
+        credentials.become_root()
+    return command
+
+
+def _check_session(request: Request, command: Command) -> None:
+    session = request.session
+    if session is None or not session.valid:
+        raise NTStatusError(STATUS_USER_SESSION_DELETED)
+    if session.encryption_required and not request.sealed:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+    if session.expired and not command.when_expired:
+        request.sign = request.sign or session.signing_required
+        raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
+    request.connection.last_active = request.connection.loop.now()
+
+
+def _inherit(request: Request) -> None:
+    """Give a related request the session and tree connect of the one before it ([MS-SMB2] 3.3.5.2.7.2)."""
+    previous = request.chain.previous if request.chain is not None else None
+    if previous is None:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "related to nothing")
+    request.session_id = previous.session_id
+    request.tree_id = previous.tree_id
+
+
+def _impersonate(request: Request) -> None:
+    """Become the user of a request again: others were served while it waited."""
+    if request.tcon is not None:
+        credentials.impersonate(request.tcon.token.unix)
+    else:
+        credentials.become_root()

@@ -1,0 +1,101 @@
+"""QUERY_DIRECTORY ([MS-SMB2] 3.3.5.18): entries encoded where they are sent from, without objects in between."""
+
+from __future__ import annotations
+
+from vfs.fsa.directory import DirectoryScan
+
+from smbd.smb2 import respond
+from smbd.smb2.credits import check_charge
+from smbd.smb2.request import Request, Result
+from smbd.wire.constants import (
+    SMB2_HEADER_SIZE,
+    SMB2_REOPEN,
+    SMB2_RESTART_SCANS,
+    SMB2_RETURN_SINGLE_ENTRY,
+)
+from smbd.wire.fscc.directory import DIRECTORY_INFORMATION_CLASSES, DirectoryEncoder
+from smbd.wire.output_buffer import OUTPUT_BUFFER_OFFSET, pack_output_buffer_into
+from smbd.wire.query_directory import QueryDirectoryRequest
+from smbd.xsrv.open import Open
+from vfs.access import FILE_LIST_DIRECTORY
+from vfs.fsa import directory
+from vfs.fsa.file_object import FileObject
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_OVERFLOW,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NO_MORE_FILES,
+    STATUS_NO_SUCH_FILE,
+    STATUS_OBJECT_NAME_INVALID,
+    NTStatusError,
+)
+
+
+def handle(request: Request) -> Result:
+    """List the next part of a directory.
+
+    Raises:
+        NTStatusError: STATUS_NO_SUCH_FILE if nothing matches at all, STATUS_NO_MORE_FILES at the end,
+            STATUS_BUFFER_OVERFLOW if not even one entry fits, STATUS_INVALID_INFO_CLASS,
+            STATUS_INVALID_PARAMETER, STATUS_ACCESS_DENIED.
+    """
+    message = QueryDirectoryRequest.unpack(request.pdu)
+    size = message.output_buffer_length
+    check_charge(request, size)
+    if size > request.connection.max_transact:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    file = opened.file
+    if file is None or not file.is_directory:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "not a directory")
+    if message.file_information_class not in DIRECTORY_INFORMATION_CLASSES:
+        raise NTStatusError(STATUS_INVALID_INFO_CLASS)
+    if not file.granted_access & FILE_LIST_DIRECTORY:
+        raise NTStatusError(STATUS_ACCESS_DENIED)
+    scan = _scan(opened, file, message)
+    frame = respond.reserve(request, OUTPUT_BUFFER_OFFSET + size)
+    in_place = frame is not None
+    if frame is None:
+        frame = memoryview(bytearray(OUTPUT_BUFFER_OFFSET + size))
+    encoder = DirectoryEncoder(message.file_information_class, frame, OUTPUT_BUFFER_OFFSET, size)
+    first_time = not scan.started
+    single = bool(message.flags & SMB2_RETURN_SINGLE_ENTRY)
+    for entry in scan:
+        if not encoder.add(
+            entry.name,
+            entry.short_name,
+            0,
+            entry.creation_time,
+            entry.last_access_time,
+            entry.last_write_time,
+            entry.change_time,
+            entry.end_of_file,
+            entry.allocation_size,
+            entry.file_attributes,
+            entry.ea_size,
+            entry.file_id,
+            entry.reparse_tag,
+        ):
+            scan.push_back(entry)
+            if not encoder.length:
+                raise NTStatusError(STATUS_BUFFER_OVERFLOW, "the buffer holds not even one entry")
+            break
+        if single:
+            break
+    if not encoder.length:
+        raise NTStatusError(STATUS_NO_SUCH_FILE if first_time else STATUS_NO_MORE_FILES)
+    total = pack_output_buffer_into(frame, 0, encoder.length)
+    return total - SMB2_HEADER_SIZE if in_place else frame[SMB2_HEADER_SIZE:total]
+
+
+def _scan(opened: Open, file: FileObject, message: QueryDirectoryRequest) -> DirectoryScan:
+    """Return the enumeration to go on with, a new one if the client asks for it ([MS-SMB2] 3.3.5.18)."""
+    scan = opened.scan
+    if scan is None or message.flags & SMB2_REOPEN:
+        if not message.pattern or "\\" in message.pattern or "/" in message.pattern:
+            raise NTStatusError(STATUS_OBJECT_NAME_INVALID, f"pattern {message.pattern!r}")
+        scan = opened.scan = directory.open_scan(file, message.pattern)
+    elif message.flags & SMB2_RESTART_SCANS:
+        scan.restart(message.pattern)
+    return scan

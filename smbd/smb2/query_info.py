@@ -1,0 +1,74 @@
+"""QUERY_INFO ([MS-SMB2] 3.3.5.20): which class is answered by what, and how much of it fits."""
+
+from __future__ import annotations
+
+from smbd.smb2 import query_file_info, query_fs_info
+from smbd.smb2.credits import check_charge
+from smbd.smb2.request import Reply, Request, Result
+from smbd.wire.buffer import Buffer
+from smbd.wire.constants import (
+    SMB2_0_INFO_FILE,
+    SMB2_0_INFO_FILESYSTEM,
+    SMB2_0_INFO_QUOTA,
+    SMB2_0_INFO_SECURITY,
+)
+from smbd.wire.query_info import QueryInfoRequest, QueryInfoResponse
+from vfs.fsa import security
+from vfs.fsa.file_object import FileObject
+from vfs.ntstatus import (
+    STATUS_BUFFER_OVERFLOW,
+    STATUS_BUFFER_TOO_SMALL,
+    STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_SUPPORTED,
+    NTStatusError,
+)
+
+
+def handle(request: Request) -> Result:
+    """Answer a query.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH if the fixed part does not fit,
+            STATUS_BUFFER_TOO_SMALL for a security descriptor that does not fit, STATUS_ACCESS_DENIED, ...
+    """
+    message = QueryInfoRequest.unpack(request.pdu)
+    wanted = message.output_buffer_length
+    check_charge(request, max(wanted, len(message.input_data)))
+    if max(wanted, len(message.input_data)) > request.connection.max_transact:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    file = opened.file
+    kind = message.info_type
+    if file is None:
+        if opened.pipe is not None and kind == SMB2_0_INFO_FILE:
+            return _fit(*query_file_info.of_pipe(opened.pipe, message.file_info_class), wanted)
+        raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "not a file")
+    if kind == SMB2_0_INFO_FILE:
+        return _fit(*query_file_info.of_file(file, message), wanted)
+    if kind == SMB2_0_INFO_FILESYSTEM:
+        return _fit(*query_fs_info.of_volume(file, message.file_info_class), wanted)
+    if kind == SMB2_0_INFO_SECURITY:
+        return _security(file, message.additional_information, wanted)
+    if kind == SMB2_0_INFO_QUOTA:
+        raise NTStatusError(STATUS_NOT_SUPPORTED, "no quotas")
+    raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
+
+
+def _fit(data: Buffer, minimum: int, wanted: int) -> Result:
+    """Cut the information to the client's buffer; at least its fixed part has to fit ([MS-FSCC] 2.4)."""
+    if wanted < minimum:
+        raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, f"{minimum} bytes at least")
+    if len(data) > wanted:
+        return Reply(QueryInfoResponse(data[:wanted]).pack(), STATUS_BUFFER_OVERFLOW)
+    return QueryInfoResponse(data).pack()
+
+
+def _security(file: FileObject, security_information: int, wanted: int) -> Result:
+    """[MS-SMB2] 3.3.5.20.3: a descriptor comes whole or not at all; its size tells what buffer it takes."""
+    descriptor = security.query_security(file, security_information)
+    if len(descriptor) > wanted:
+        needed = len(descriptor).to_bytes(4, "little")
+        raise NTStatusError(STATUS_BUFFER_TOO_SMALL, f"{len(descriptor)} bytes", needed)
+    return QueryInfoResponse(descriptor).pack()

@@ -1,0 +1,76 @@
+"""The first look at a frame: plain, encrypted, or the SMB1 hello of an old client ([MS-SMB2] 3.3.5.2)."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import Final
+
+from smbd.crypto.sealing import TRANSFORM_LENGTH, SealError
+from smbd.smb2 import negotiate, respond
+from smbd.smb2.dispatch import on_message
+from smbd.smb2.request import ProtocolViolation
+from smbd.wire.constants import (
+    SMB1_PROTOCOL_ID,
+    SMB2_PROTOCOL_ID,
+    SMB2_TRANSFORM_PROTOCOL_ID,
+)
+from smbd.wire.errors import WireError
+from smbd.xsrv.connection import Connection
+
+_log = logging.getLogger(__name__)
+
+_MAGIC: Final = struct.Struct("<I")
+_SMB2: Final = _MAGIC.unpack(SMB2_PROTOCOL_ID)[0]
+_SEALED: Final = _MAGIC.unpack(SMB2_TRANSFORM_PROTOCOL_ID)[0]
+_SMB1: Final = _MAGIC.unpack(SMB1_PROTOCOL_ID)[0]
+_TRANSFORM_TAIL: Final = struct.Struct("<HHQ")  # Reserved, Flags, SessionId
+_TRANSFORM_TAIL_AT: Final = 40
+_TRANSFORM_ENCRYPTED: Final = 1
+
+
+class Receiver:
+    """Handles the frames of one connection; what a transport calls."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def on_frame(self, view: memoryview, start: int, length: int) -> None:
+        """Handle one frame; a peer that breaks the protocol loses its connection."""
+        connection = self._connection
+        try:
+            if length < _MAGIC.size:
+                raise ProtocolViolation(f"frame of {length} bytes")  # noqa: TRY301 - one place closes
+            magic = _MAGIC.unpack_from(view, start)[0]
+            if magic == _SMB2:
+                on_message(connection, view, start, length, sealed=False)
+            elif magic == _SEALED:
+                self._unseal(view, start, length)
+                on_message(
+                    connection, view, start + TRANSFORM_LENGTH, length - TRANSFORM_LENGTH, sealed=True
+                )
+            elif magic == _SMB1 and not connection.negotiated:
+                respond.send_smb1_reply(connection, negotiate.from_smb1(connection, view[start : start + length]))
+            else:
+                raise ProtocolViolation(f"frame begins with {magic:#010x}")  # noqa: TRY301 - as above
+        except (ProtocolViolation, SealError, WireError) as error:
+            _log.warning("%s: dropped: %s", connection, error)
+            connection.transport.flush()
+            connection.transport.close(f"protocol violation: {error}")
+        except Exception as error:
+            _log.exception("InternalError: %s: outside of a request", connection)
+            connection.transport.close(f"InternalError: {error}")
+
+    def _unseal(self, view: memoryview, start: int, length: int) -> None:
+        """Decrypt in place ([MS-SMB2] 3.3.5.2.1.1)."""
+        if length < TRANSFORM_LENGTH:
+            raise ProtocolViolation("truncated transform header")
+        _reserved, flags, session_id = _TRANSFORM_TAIL.unpack_from(view, start + _TRANSFORM_TAIL_AT)
+        session = self._connection.session(session_id)
+        if flags != _TRANSFORM_ENCRYPTED or session is None or not session.can_seal:
+            raise ProtocolViolation(f"encrypted message for session {session_id:#x}")
+        session.unseal(view, start, length)
+
+    def on_closed(self, reason: str) -> None:
+        """Clean up after a lost or closed connection."""
+        self._connection.on_closed(reason)

@@ -1,0 +1,193 @@
+"""One request from its arrival to its response, and what handlers may return.
+
+A handler is a function of a `Request`, plain or ``async``. It returns the body of a successful response, or
+a `Reply` that also names a status; it raises `NTStatusError` to fail. The dispatcher alone writes responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from messaging.waiter import Waiter
+from smbd.wire.constants import (
+    COMMAND_NAMES,
+    SMB2_FLAGS_ASYNC_COMMAND,
+    SMB2_FLAGS_RELATED_OPERATIONS,
+    SMB2_RELATED_FILE_ID,
+)
+from vfs.ntstatus import (
+    STATUS_FILE_CLOSED,
+    STATUS_INVALID_PARAMETER,
+    STATUS_SUCCESS,
+    NTStatusError,
+)
+
+if TYPE_CHECKING:
+    from smbd.crypto.preauth import PreauthHash
+    from smbd.smb2.compound import Chain
+    from smbd.smb2.pending import Pending
+    from smbd.xsrv.connection import Connection
+    from smbd.xsrv.open import Open
+    from smbd.xsrv.session import Session
+    from smbd.xsrv.tcon import Tcon
+
+# Positions in the tuple of `smbd.wire.header.HEADER`.
+_CREDIT_CHARGE: Final = 2
+_STATUS: Final = 3
+_COMMAND: Final = 4
+_CREDITS: Final = 5
+_FLAGS: Final = 6
+_MESSAGE_ID: Final = 8
+_PROCESS_ID: Final = 9
+_TREE_ID: Final = 10
+_SESSION_ID: Final = 11
+
+
+class ProtocolViolation(Exception):  # noqa: N818 - the peer broke the rules, the server is well
+    """The peer sent what costs it the connection; the text goes to the log."""
+
+
+class FileRange:
+    """A response body whose payload is sent straight from a file.
+
+    Attributes:
+        head: the bytes of the body before the payload.
+        fd: descriptor of the file.
+        offset: where the payload begins in it.
+        count: its length; the caller has made sure that it exists.
+    """
+
+    __slots__ = ("count", "fd", "head", "offset")
+
+    def __init__(self, head: bytes, fd: int, offset: int, count: int) -> None:
+        self.head = head
+        self.fd = fd
+        self.offset = offset
+        self.count = count
+
+
+#: A body: bytes, or the number of bytes that lie in place already (`respond.reserve`), or a file range.
+Body: TypeAlias = "bytes | bytearray | memoryview | int | FileRange"
+
+
+class Reply:
+    """A response with a status other than success, or with side effects on its way out.
+
+    Attributes:
+        status: NTSTATUS of the header.
+        body: see `Body`.
+        preauth: a hash that this response is to be chained into, once it is built.
+    """
+
+    __slots__ = ("body", "preauth", "status")
+
+    def __init__(self, body: Body, status: int = STATUS_SUCCESS, preauth: PreauthHash | None = None) -> None:
+        self.body = body
+        self.status = status
+        self.preauth = preauth
+
+
+Result: TypeAlias = "Body | Reply"
+AsyncResult: TypeAlias = Coroutine[Waiter[Any], None, Result]
+
+
+class Request:
+    """One SMB2 request.
+
+    Attributes:
+        connection: where it came from and where its response goes.
+        session: set by the dispatcher for commands that need one, and whenever the session id is known.
+        tcon: likewise for the tree connect.
+        pdu: the message from its SMB2 header on. It lies in the receive buffer: whoever suspends must copy
+            what is needed later, or call `keep`.
+        sealed: it arrived encrypted.
+        sign: the response is to be signed.
+        credits_granted: the grant went out, with the response or with an interim one.
+        chain: the compound it belongs to, None when it came alone.
+        pending: set while a suspended handler owns it.
+        async_id: non-zero once an interim response went out.
+    """
+
+    __slots__ = (
+        "async_id",
+        "chain",
+        "channel_sequence",
+        "command",
+        "connection",
+        "credit_charge",
+        "credit_request",
+        "credits_granted",
+        "flags",
+        "message_id",
+        "pdu",
+        "pending",
+        "sealed",
+        "session",
+        "session_id",
+        "sign",
+        "tcon",
+        "tree_id",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        header: tuple[Any, ...],
+        pdu: memoryview,
+        *,
+        sealed: bool,
+        chain: Chain | None = None,
+    ) -> None:
+        self.connection = connection
+        self.pdu = pdu
+        self.credit_charge: int = header[_CREDIT_CHARGE]
+        self.channel_sequence: int = header[_STATUS] & 0xFFFF
+        self.command: int = header[_COMMAND]
+        self.credit_request: int = header[_CREDITS]
+        self.flags: int = header[_FLAGS]
+        self.message_id: int = header[_MESSAGE_ID]
+        self.tree_id: int = header[_TREE_ID]
+        self.session_id: int = header[_SESSION_ID]
+        self.async_id: int = 0
+        if self.flags & SMB2_FLAGS_ASYNC_COMMAND:
+            self.async_id = header[_PROCESS_ID] | header[_TREE_ID] << 32
+        self.credits_granted = False
+        self.sealed = sealed
+        self.sign = False
+        self.chain = chain
+        self.pending: Pending | None = None
+        self.session: Session | None = None
+        self.tcon: Tcon | None = None
+
+    @property
+    def name(self) -> str:
+        """The command's name for the log."""
+        return COMMAND_NAMES[self.command] if self.command < len(COMMAND_NAMES) else str(self.command)
+
+    @property
+    def related(self) -> bool:
+        """Whether it takes session, tree and file from the request before it in the compound."""
+        return bool(self.flags & SMB2_FLAGS_RELATED_OPERATIONS)
+
+    def keep(self) -> None:
+        """Copy the message out of the receive buffer, before the handler suspends."""
+        self.pdu = memoryview(bytes(self.pdu))
+
+    def open(self, persistent_id: int, volatile_id: int) -> Open:
+        """Return the open that the request names ([MS-SMB2] 3.3.5.2.10 and, in a compound, 3.3.5.2.7.2).
+
+        Raises:
+            NTStatusError: STATUS_FILE_CLOSED if there is no such open of this session and tree connect; the
+                status of the failed CREATE for a related request behind one.
+        """
+        if self.chain is not None and self.related and volatile_id == SMB2_RELATED_FILE_ID:
+            return self.chain.related_open(self)
+        if self.session is None:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "no session to look for the file in")
+        found = self.session.opens.get(volatile_id)
+        if found is None or found.persistent_id != persistent_id or found.tcon is not self.tcon:
+            raise NTStatusError(STATUS_FILE_CLOSED)
+        if self.chain is not None:
+            self.chain.last_open = found
+        return found

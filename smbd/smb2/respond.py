@@ -1,0 +1,203 @@
+"""How responses are written: header, body, signature, encryption, into the batch of the transport.
+
+The fast path builds a response where it will be sent from; nothing is concatenated. A payload that a handler
+filled in place (`reserve`) or that a file provides (`FileRange`) is never copied.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from smbd.crypto.sealing import TRANSFORM_LENGTH
+from smbd.smb2.request import Body, FileRange, Request
+from smbd.transport.tcp import PREFIX_SIZE
+from smbd.wire.constants import (
+    SMB2_FLAGS_ASYNC_COMMAND,
+    SMB2_FLAGS_PRIORITY_MASK,
+    SMB2_FLAGS_RELATED_OPERATIONS,
+    SMB2_FLAGS_REPLAY_OPERATION,
+    SMB2_FLAGS_SERVER_TO_REDIR,
+    SMB2_FLAGS_SIGNED,
+    SMB2_HEADER_SIZE,
+    SMB2_PROCESS_ID,
+    SMB2_PROTOCOL_ID,
+    SMB2_UNSOLICITED_MESSAGE_ID,
+)
+from smbd.wire.header import HEADER, NO_SIGNATURE
+from vfs.ntstatus import STATUS_PENDING, NTStatusError
+
+if TYPE_CHECKING:
+    from smbd.crypto.preauth import PreauthHash
+    from smbd.xsrv.connection import Connection
+    from smbd.xsrv.session import Session
+
+_ERROR_FIXED: Final = struct.Struct("<HBBI")
+_ERROR_STRUCTURE_SIZE: Final = 9
+#: ERROR Response without data ([MS-SMB2] 2.2.2): what nearly every failure is answered with.
+EMPTY_ERROR: Final = _ERROR_FIXED.pack(_ERROR_STRUCTURE_SIZE, 0, 0, 0) + b"\0"
+
+
+def error_body(error: NTStatusError) -> bytes:
+    """Return the ERROR Response for `error`."""
+    data = error.error_data
+    if not data:
+        return EMPTY_ERROR
+    return _ERROR_FIXED.pack(_ERROR_STRUCTURE_SIZE, error.error_contexts, 0, len(data)) + data
+
+
+def reserve(request: Request, size: int) -> memoryview | None:
+    """Return the memory where the response will lie, `size` bytes from its SMB2 header on, to be filled in place.
+
+    A handler that uses it returns the length of the body that it filled in, and sends nothing and does not
+    suspend in between. None where that is impossible: in a compound, or once it went asynchronous.
+    """
+    if request.chain is not None or request.pending is not None:
+        return None
+    out = request.connection.transport.buffer(TRANSFORM_LENGTH + size)
+    at = out.end + PREFIX_SIZE
+    if request.sealed:
+        at += TRANSFORM_LENGTH
+    return out.view[at : at + size]
+
+
+def can_send_file(request: Request) -> bool:
+    """Tell whether a `FileRange` may be the response: alone, neither signed nor encrypted."""
+    return not (request.sealed or request.sign or request.chain is not None or request.pending is not None)
+
+
+def send(request: Request, status: int, body: Body, preauth: PreauthHash | None = None) -> None:
+    """Write the response of a request that came alone."""
+    connection = request.connection
+    if connection.transport.closed:
+        return
+    if isinstance(body, FileRange):
+        head = bytearray(SMB2_HEADER_SIZE)
+        _write_header(request, status, head, 0, 0, sign=False)
+        connection.transport.send_file(bytes(head) + body.head, body.fd, body.offset, body.count)
+        return
+    in_place = isinstance(body, int)
+    length = SMB2_HEADER_SIZE + (body if in_place else len(body))  # type: ignore[operator,arg-type]
+    out = connection.transport.buffer(TRANSFORM_LENGTH + length)
+    at = frame = out.end + PREFIX_SIZE
+    if request.sealed:
+        at += TRANSFORM_LENGTH
+    view = out.view
+    _write_header(request, status, view, at, 0, sign=request.sign)
+    end = at + length
+    if not in_place:
+        view[at + SMB2_HEADER_SIZE : end] = body  # type: ignore[assignment]
+    if request.sign and request.session is not None:
+        request.session.signer(connection).sign(view[at:end])
+    if preauth is not None:
+        preauth.update(view[at:end])
+    if request.sealed and request.session is not None:
+        length = request.session.seal(view, frame, length)
+    connection.transport.commit(length)
+
+
+def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
+    """Write the responses of one compound as one message, each padded to eight bytes but the last."""
+    first = responses[0][0]
+    connection = first.connection
+    if connection.transport.closed:
+        return
+    total = sum((SMB2_HEADER_SIZE + len(body) + 7) & ~7 for _, _, body in responses)
+    out = connection.transport.buffer(TRANSFORM_LENGTH + total)
+    view = out.view
+    frame = out.end + PREFIX_SIZE
+    start = at = frame + (TRANSFORM_LENGTH if first.sealed else 0)
+    last = len(responses) - 1
+    for index, (request, status, body) in enumerate(responses):
+        end = at + SMB2_HEADER_SIZE + len(body)
+        view[at + SMB2_HEADER_SIZE : end] = body
+        following = 0
+        if index < last:
+            padded = start + ((end - start + 7) & ~7)
+            view[end:padded] = bytes(padded - end)
+            end = padded
+            following = end - at
+        _write_header(request, status, view, at, following, sign=request.sign)
+        if request.sign and request.session is not None:
+            request.session.signer(connection).sign(view[at:end])
+        at = end
+    length = at - start
+    if first.sealed and first.session is not None:
+        length = first.session.seal(view, frame, length)
+    connection.transport.commit(length)
+
+
+def send_interim(request: Request) -> None:
+    """Write the interim response ([MS-SMB2] 3.3.4.2); it is not signed. `request.async_id` is set."""
+    sign, request.sign = request.sign, False
+    send(request, STATUS_PENDING, EMPTY_ERROR)
+    request.sign = sign
+
+
+def send_notification(
+    connection: Connection, session: Session | None, command: int, body: bytes, *, sign: bool = False
+) -> None:
+    """Write a message nobody asked for ([MS-SMB2] 3.3.4.6, 3.3.4.7).
+
+    With a session that encrypts it goes out encrypted under it; otherwise plainly, signed if `sign`.
+    """
+    if connection.transport.closed:
+        return
+    sealed = session is not None and session.encrypts
+    length = SMB2_HEADER_SIZE + len(body)
+    out = connection.transport.buffer(TRANSFORM_LENGTH + length)
+    at = frame = out.end + PREFIX_SIZE
+    if sealed:
+        at += TRANSFORM_LENGTH
+    view = out.view
+    flags = SMB2_FLAGS_SERVER_TO_REDIR | (SMB2_FLAGS_SIGNED if sign else 0)
+    session_id = session.wire_id if session is not None and (sealed or sign) else 0
+    HEADER.pack_into(
+        view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, 0, 0, command, 0, flags, 0,
+        SMB2_UNSOLICITED_MESSAGE_ID, 0, 0, session_id, NO_SIGNATURE,
+    )  # fmt: skip
+    view[at + SMB2_HEADER_SIZE : at + length] = body
+    if session is not None and sign and not sealed:
+        session.signer(connection).sign(view[at : at + length])
+    if session is not None and sealed:
+        length = session.seal(view, frame, length)
+    connection.transport.commit(length)
+
+
+def _write_header(
+    request: Request, status: int, view: memoryview | bytearray, at: int, following: int, *, sign: bool
+) -> None:
+    flags = SMB2_FLAGS_SERVER_TO_REDIR | (
+        request.flags & (SMB2_FLAGS_RELATED_OPERATIONS | SMB2_FLAGS_PRIORITY_MASK | SMB2_FLAGS_REPLAY_OPERATION)
+    )
+    if sign:
+        flags |= SMB2_FLAGS_SIGNED
+    low, high = SMB2_PROCESS_ID, request.tree_id
+    if request.async_id:
+        flags |= SMB2_FLAGS_ASYNC_COMMAND
+        low, high = request.async_id & 0xFFFFFFFF, request.async_id >> 32
+    granted = 0
+    if not request.credits_granted:
+        # All credits of an asynchronous request went out with its interim response.
+        request.credits_granted = True
+        granted = request.connection.credits.grant(
+            request.command, status, request.credit_request, request.credit_charge or 1
+        )
+    HEADER.pack_into(
+        view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, request.credit_charge, status, request.command, granted,
+        flags, following, request.message_id, low, high, request.session_id, NO_SIGNATURE,
+    )  # fmt: skip
+
+
+def send_smb1_reply(connection: Connection, body: bytes) -> None:
+    """Write the SMB2 NEGOTIATE response to an SMB1 request, which has no SMB2 header to answer."""
+    length = SMB2_HEADER_SIZE + len(body)
+    out = connection.transport.buffer(length)
+    at = out.end + PREFIX_SIZE
+    HEADER.pack_into(
+        out.view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, 0, 0, 0, 1, SMB2_FLAGS_SERVER_TO_REDIR, 0, 0,
+        SMB2_PROCESS_ID, 0, 0, NO_SIGNATURE,
+    )  # fmt: skip
+    out.view[at + SMB2_HEADER_SIZE : at + length] = body
+    connection.transport.commit(length)

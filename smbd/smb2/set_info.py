@@ -1,0 +1,148 @@
+"""SET_INFO ([MS-SMB2] 3.3.5.21): one table from information class to what sets it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from smbd.smb2.credits import check_charge
+from smbd.smb2.request import Request
+from smbd.wire.buffer import Buffer
+from smbd.wire.constants import (
+    SMB2_0_INFO_FILE,
+    SMB2_0_INFO_FILESYSTEM,
+    SMB2_0_INFO_QUOTA,
+    SMB2_0_INFO_SECURITY,
+)
+from smbd.wire.errors import WireError
+from smbd.wire.fscc.ea import unpack_full_ea
+from smbd.wire.fscc.file_info import (
+    FileAllocationInformation,
+    FileDispositionInformation,
+    FileDispositionInformationEx,
+    FileEndOfFileInformation,
+    FileModeInformation,
+    FilePositionInformation,
+    FileValidDataLengthInformation,
+)
+from smbd.wire.fscc.name_info import FileLinkInformation, FileRenameInformation, FileRenameInformationEx
+from smbd.wire.set_info import SetInfoRequest, SetInfoResponse
+from vfs import constants
+from vfs.fsa import ea, link, rename, security, set_info
+from vfs.fsa.file_object import FileObject
+from vfs.fsa.params import EaEntry
+from vfs.ntstatus import (
+    STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_SUPPORTED,
+    NTStatusError,
+)
+
+_RESPONSE: Final = SetInfoResponse().pack()
+#: FileBasicInformation with signed times: 0, -1 and -2 have meanings of their own ([MS-FSCC] 2.4.7).
+_BASIC: Final = struct.Struct("<qqqqI4x")
+
+Setter: TypeAlias = Callable[[FileObject, Buffer], None]
+
+
+def handle(request: Request) -> bytes:
+    """Set what the client asks for.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH, and what the object store raises.
+    """
+    message = SetInfoRequest.unpack(request.pdu)
+    check_charge(request, len(message.data))
+    if len(message.data) > request.connection.max_transact:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    file = opened.file
+    if file is None:
+        raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "not a file")
+    kind = message.info_type
+    if kind == SMB2_0_INFO_FILE:
+        setter = _CLASSES.get(message.file_info_class)
+        if setter is None:
+            raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {message.file_info_class}")
+        try:
+            setter(file, message.data)
+        except WireError as error:
+            raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
+    elif kind == SMB2_0_INFO_SECURITY:
+        security.set_security(file, message.additional_information, bytes(message.data))
+    elif kind in {SMB2_0_INFO_FILESYSTEM, SMB2_0_INFO_QUOTA}:
+        raise NTStatusError(STATUS_NOT_SUPPORTED, "file system information and quotas cannot be set")
+    else:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
+    return _RESPONSE
+
+
+def _set_basic(file: FileObject, data: Buffer) -> None:
+    if len(data) < _BASIC.size:
+        raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH)
+    set_info.set_basic(file, *_BASIC.unpack_from(data))
+
+
+def _rename(file: FileObject, data: Buffer) -> None:
+    target = FileRenameInformation.unpack(data)
+    _check_root(target.root_directory)
+    rename.rename(file, target.file_name, replace=target.replace_if_exists)
+
+
+def _rename_ex(file: FileObject, data: Buffer) -> None:
+    target = FileRenameInformationEx.unpack(data)
+    _check_root(target.root_directory)
+    replace = bool(target.flags & constants.FILE_RENAME_REPLACE_IF_EXISTS)
+    rename.rename(file, target.file_name, replace=replace)
+
+
+def _link(file: FileObject, data: Buffer) -> None:
+    target = FileLinkInformation.unpack(data)
+    _check_root(target.root_directory)
+    link.link(file, target.file_name, replace=target.replace_if_exists)
+
+
+def _check_root(root_directory: int) -> None:
+    """[MS-SMB2] 2.2.39: over the network names are relative to the share, never to another handle."""
+    if root_directory:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "RootDirectory is not zero")
+
+
+def _set_eas(file: FileObject, data: Buffer) -> None:
+    entries = [EaEntry(bytes(one.name), bytes(one.value), one.flags) for one in unpack_full_ea(data)]
+    ea.set_eas(file, entries)
+
+
+def _set_disposition(file: FileObject, data: Buffer) -> None:
+    set_info.set_disposition(file, delete=FileDispositionInformation.unpack(data).delete_pending)
+
+
+_CLASSES: Final[dict[int, Setter]] = {
+    constants.FileBasicInformation: _set_basic,
+    constants.FileRenameInformation: _rename,
+    constants.FileRenameInformationEx: _rename_ex,
+    constants.FileLinkInformation: _link,
+    constants.FileDispositionInformation: _set_disposition,
+    constants.FileDispositionInformationEx: lambda file, data: set_info.set_disposition_ex(
+        file, FileDispositionInformationEx.unpack(data).flags
+    ),
+    constants.FilePositionInformation: lambda file, data: set_info.set_position(
+        file, FilePositionInformation.unpack(data).current_byte_offset
+    ),
+    constants.FileModeInformation: lambda file, data: set_info.set_mode(
+        file, FileModeInformation.unpack(data).mode
+    ),
+    constants.FileAllocationInformation: lambda file, data: set_info.set_allocation(
+        file, FileAllocationInformation.unpack(data).allocation_size
+    ),
+    constants.FileEndOfFileInformation: lambda file, data: set_info.set_end_of_file(
+        file, FileEndOfFileInformation.unpack(data).end_of_file
+    ),
+    constants.FileValidDataLengthInformation: lambda file, data: set_info.set_valid_data_length(
+        file, FileValidDataLengthInformation.unpack(data).valid_data_length
+    ),
+    constants.FileFullEaInformation: _set_eas,
+}

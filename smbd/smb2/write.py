@@ -1,0 +1,51 @@
+"""WRITE ([MS-SMB2] 3.3.5.13): from the receive buffer into the file, without a copy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbd.smb2.credits import check_charge
+from smbd.smb2.request import AsyncResult, Request, Result
+from smbd.wire.constants import (
+    SMB2_CHANNEL_NONE,
+    SMB2_WRITEFLAG_WRITE_THROUGH,
+    SMB2_WRITEFLAG_WRITE_UNBUFFERED,
+)
+from smbd.wire.read_write import WriteRequest, WriteResponse
+from vfs.fsa import write
+from vfs.fsa.file_object import FileObject
+from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
+
+_THROUGH: Final = SMB2_WRITEFLAG_WRITE_THROUGH | SMB2_WRITEFLAG_WRITE_UNBUFFERED
+
+
+def handle(request: Request) -> Result | AsyncResult:
+    """Write; with WRITE_THROUGH answer only when the data are on stable storage.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_PARAMETER beyond MaxWriteSize, and what `vfs.fsa.write` raises.
+    """
+    message = WriteRequest.unpack(request.pdu)
+    data = message.data
+    check_charge(request, len(data))
+    if len(data) > request.connection.max_write or message.channel != SMB2_CHANNEL_NONE:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "too large, or over RDMA")
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    if opened.pipe is not None:
+        opened.pipe.write(bytes(data))
+        return WriteResponse(len(data)).pack()
+    file = opened.file
+    if file is None:
+        raise NTStatusError(STATUS_INVALID_PARAMETER)
+    count = write.write(file, message.offset, data)
+    if message.flags & _THROUGH or file.volume.options.sync_always:
+        return _sync(request, file, count)
+    return WriteResponse(count).pack()
+
+
+async def _sync(request: Request, file: FileObject, count: int) -> bytes:
+    try:
+        await request.connection.loop.run_in_thread(file.volume.backend.fdatasync, file.fd)
+    except OSError as error:
+        raise from_oserror(error, "fdatasync") from error
+    return WriteResponse(count).pack()

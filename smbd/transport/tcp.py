@@ -1,0 +1,304 @@
+"""SMB2 over TCP: direct TCP framing ([MS-SMB2] 2.1), batched sends, sendfile.
+
+One `recv_into` of at most 64 KiB for each wake-up, all frames that it completed are handled, and their
+replies leave with one send. The rest of a frame that is larger is received to its exact end, so that its
+payload lies in one piece and nothing is ever copied.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import mmap
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from smbd.eventloop import EventLoop
+from smbd.transport.buffers import HEADROOM, SEAL_SPARE, OutBuffer
+
+_log = logging.getLogger(__name__)
+
+_PREFIX: Final = struct.Struct(">I")
+PREFIX_SIZE: Final = _PREFIX.size
+_RECEIVE_CHUNK: Final = 64 * 1024
+#: Replies of one batch are sent when they exceed this, so that the client can work while we do.
+_BATCH_LIMIT: Final = 256 * 1024
+#: A client that does not read its replies is not read from either beyond this many queued bytes.
+_BACKLOG_LIMIT: Final = 4 * 1024 * 1024
+_NBT_KEEPALIVE: Final = 0x85
+
+
+class FrameHandler(Protocol):
+    """What a transport calls."""
+
+    def on_frame(self, view: memoryview, start: int, length: int) -> None:
+        """Handle the message at ``view[start:start + length]``; the memory is reused after the return."""
+
+    def on_closed(self, reason: str) -> None:
+        """Learn that the transport is gone; called once."""
+
+
+class _FileSegment:
+    """The rest of a file range that waits for the socket; owns its descriptor."""
+
+    __slots__ = ("count", "fd", "offset")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd = os.dup(fd)
+        self.offset = offset
+        self.count = count
+
+
+class TcpTransport:
+    """One TCP connection of a client."""
+
+    def __init__(self, sock: socket.socket, loop: EventLoop, max_message: int) -> None:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._sock = sock
+        self._loop = loop
+        self._handler: FrameHandler | None = None
+        self._max_message = max_message
+        self._buffer_size = max_message + HEADROOM
+        self._in = memoryview(mmap.mmap(-1, self._buffer_size))
+        self._in_end = 0
+        self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
+        self._out = OutBuffer(self._buffer_size)
+        self._spare: list[OutBuffer] = []
+        self._queue: deque[tuple[memoryview, OutBuffer | None] | _FileSegment] = deque()
+        self._queued = 0
+        self._on_drained: Callable[[], None] | None = None
+        self.closed = False
+        self.local_address = _address(sock.getsockname())
+        self.remote_address = _address(sock.getpeername())
+        self.local_host = _host(sock.getsockname()[0])
+        self.remote_host = _host(sock.getpeername()[0])
+
+    def start(self, handler: FrameHandler) -> None:
+        """Begin to deliver frames to `handler`."""
+        self._handler = handler
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
+
+    # receiving
+
+    def _on_readable(self) -> None:
+        view, end = self._in, self._in_end
+        want = self._needed or _RECEIVE_CHUNK
+        try:
+            received = self._sock.recv_into(view[end:], min(want, self._buffer_size - end - SEAL_SPARE))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.close(f"receive: {error.strerror}")
+            return
+        if not received:
+            self.close("closed by the client")
+            return
+        self._in_end = end = end + received
+        if received < self._needed:
+            self._needed -= received
+            return
+        self._deliver(view, end)
+        if not self.closed:
+            self.flush()
+
+    def _deliver(self, view: memoryview, end: int) -> None:
+        """Hand every complete frame to the handler and keep the rest at the start of the buffer."""
+        handler = self._handler
+        if handler is None:
+            return
+        start, self._needed = 0, 0
+        while end - start >= PREFIX_SIZE:
+            length = _PREFIX.unpack_from(view, start)[0]
+            if length > self._max_message:
+                if length >> 24 == _NBT_KEEPALIVE:
+                    start += PREFIX_SIZE
+                    continue
+                self.close(f"frame of {length:#x} bytes, {self._max_message} are allowed")
+                return
+            missing = start + PREFIX_SIZE + length - end
+            if missing > 0:
+                # Only a frame larger than one chunk is received to its exact end: small ones come in batches.
+                self._needed = missing if missing > _RECEIVE_CHUNK else 0
+                break
+            handler.on_frame(view, start + PREFIX_SIZE, length)
+            if self.closed:
+                return
+            start += PREFIX_SIZE + length
+        rest = end - start
+        if rest and start:
+            view[:rest] = view[start:end]
+        self._in_end = rest
+
+    # sending
+
+    def buffer(self, size: int) -> OutBuffer:
+        """Return the buffer of the current batch with room for a message of `size` bytes.
+
+        Raises:
+            ValueError: `size` is more than any message may have.
+        """
+        out = self._out
+        if out.room() < size + PREFIX_SIZE or out.end > _BATCH_LIMIT:
+            self.flush()
+            out = self._out
+            if out.room() < size + PREFIX_SIZE:
+                raise ValueError(f"a message of {size} bytes fits no buffer")
+        return out
+
+    def commit(self, length: int) -> None:
+        """Add to the batch the message of `length` bytes that was written behind ``buffer().end + 4``."""
+        out = self._out
+        _PREFIX.pack_into(out.view, out.end, length)
+        out.end += PREFIX_SIZE + length
+
+    def flush(self) -> None:
+        """Send the batch; what the socket does not take is queued."""
+        out = self._out
+        if not out.end or self.closed:
+            return
+        view = out.view[: out.end]
+        if not self._queue:
+            try:
+                sent = self._sock.send(view)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                self.close(f"send: {error.strerror}")
+                return
+            if sent == out.end:
+                out.end = 0
+                return
+            view = view[sent:]
+        self._enqueue((view, out), len(view))
+        self._out = self._spare.pop() if self._spare else OutBuffer(self._buffer_size)
+
+    def send_file(self, head: bytes, fd: int, offset: int, count: int) -> None:
+        """Send a message that is `head` followed by `count` bytes of file `fd` from `offset`.
+
+        The range must exist; when the file shrinks meanwhile the connection is closed, since its length has
+        been announced already.
+        """
+        self.flush()
+        if self.closed:
+            return
+        prefixed = _PREFIX.pack(len(head) + count) + head
+        if self._queue:
+            self._enqueue((memoryview(prefixed), None), len(prefixed))
+            self._enqueue(_FileSegment(fd, offset, count), count)
+            return
+        try:
+            sent = self._sock.send(prefixed, socket.MSG_MORE)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close(f"send: {error.strerror}")
+            return
+        if sent < len(prefixed):
+            self._enqueue((memoryview(prefixed)[sent:], None), len(prefixed) - sent)
+            self._enqueue(_FileSegment(fd, offset, count), count)
+            return
+        done = self._sendfile(fd, offset, count)
+        if done < count and not self.closed:
+            self._enqueue(_FileSegment(fd, offset + done, count - done), count - done)
+
+    def _sendfile(self, fd: int, offset: int, count: int) -> int:
+        """Send until the socket is full; return how many bytes went."""
+        done, sock_fd = 0, self._sock.fileno()
+        while done < count:
+            try:
+                sent = os.sendfile(sock_fd, fd, offset + done, count - done)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self.close(f"sendfile: {os.strerror(error.errno or errno.EIO)}")
+                break
+            if not sent:
+                self.close("a file shrank while it was sent")
+                break
+            done += sent
+        return done
+
+    def _enqueue(self, item: tuple[memoryview, OutBuffer | None] | _FileSegment, size: int) -> None:
+        if not self._queue:
+            self._loop.add_writer(self._sock.fileno(), self._on_writable)
+        self._queue.append(item)
+        self._queued += size
+        if self._queued > _BACKLOG_LIMIT:
+            self._loop.remove_reader(self._sock.fileno())
+
+    def _on_writable(self) -> None:
+        while self._queue:
+            item = self._queue[0]
+            if isinstance(item, _FileSegment):
+                if not self._send_segment(item):
+                    return
+            elif not self._send_view(*item):
+                return
+            self._queue.popleft()
+        self._loop.remove_writer(self._sock.fileno())
+        self._loop.add_reader(self._sock.fileno(), self._on_readable)
+
+    def _send_segment(self, segment: _FileSegment) -> bool:
+        done = self._sendfile(segment.fd, segment.offset, segment.count)
+        if self.closed:
+            return False
+        self._queued -= done
+        segment.offset += done
+        segment.count -= done
+        if segment.count:
+            return False
+        os.close(segment.fd)
+        return True
+
+    def _send_view(self, view: memoryview, owner: OutBuffer | None) -> bool:
+        try:
+            sent = self._sock.send(view)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            self.close(f"send: {error.strerror}")
+            return False
+        self._queued -= sent
+        if sent < len(view):
+            self._queue[0] = (view[sent:], owner)
+            return False
+        if owner is not None:
+            owner.end = 0
+            self._spare.append(owner)
+        return True
+
+    # the end
+
+    def close(self, reason: str) -> None:
+        """Close the socket and tell the handler why; later calls do nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        fd = self._sock.fileno()
+        self._loop.remove_reader(fd)
+        self._loop.remove_writer(fd)
+        for item in self._queue:
+            if isinstance(item, _FileSegment):
+                os.close(item.fd)
+        self._queue.clear()
+        self._sock.close()
+        if self._handler is not None:
+            self._handler.on_closed(reason)
+
+
+def _address(sockaddr: tuple[str, int] | tuple[str, int, int, int]) -> str:
+    """Print a socket address as Samba does: ``ipv4:10.0.0.1:445`` or ``ipv6:[::1]:445``."""
+    host, port = _host(sockaddr[0]), sockaddr[1]
+    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
+
+
+def _host(host: str) -> str:
+    """Return a host address without the IPv6 clothes that a dual-stack socket puts an IPv4 address into."""
+    if host.startswith("::ffff:") and "." in host:
+        return host[len("::ffff:") :]
+    return host

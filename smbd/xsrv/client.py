@@ -1,0 +1,105 @@
+"""The client that a worker serves: smbXsrv_client ([MS-SMB2] 3.3.1.16), its connections and sessions."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+from typing import TYPE_CHECKING, Final
+
+from smbd.transport.tcp import TcpTransport
+from smbd.xsrv.connection import Connection
+
+if TYPE_CHECKING:
+    from smbd.config.loadparm import Config
+    from smbd.context import ServerContext
+    from smbd.xsrv.session import Session
+
+_log = logging.getLogger(__name__)
+
+#: Frames beyond the largest payload: headers, contexts and names of a request.
+_FRAME_OVERHEAD: Final = 64 * 1024
+_SECONDS_PER_MINUTE: Final = 60
+#: How often idle connections are looked for.
+_IDLE_CHECK: Final = 30.0
+
+
+class Client:
+    """All that one worker does for its client.
+
+    Attributes:
+        client_guid: of the first connection that named one.
+        connections: the transport connections that are open.
+        sessions: SessionId -> session, over all connections.
+    """
+
+    def __init__(self, ctx: ServerContext) -> None:
+        self.ctx = ctx
+        self.client_guid = bytes(16)
+        self.connections: list[Connection] = []
+        self.sessions: dict[int, Session] = {}
+        # Volatile ids of one process never repeat; a random start keeps them from being guessed.
+        self._volatile_id = secrets.randbits(31)
+        ctx.client = self
+        ctx.loop.call_later(_IDLE_CHECK, self._close_idle)
+
+    def next_volatile_id(self) -> int:
+        """Return a file id that this process has not used yet."""
+        self._volatile_id += 1
+        return self._volatile_id
+
+    def add_connection(self, sock: socket.socket) -> Connection:
+        """Take over an accepted socket."""
+        parameters = self.ctx.config.globals
+        largest = max(parameters.smb2_max_read, parameters.smb2_max_write, parameters.smb2_max_trans)
+        connection = Connection(self, TcpTransport(sock, self.ctx.loop, largest + _FRAME_OVERHEAD))
+        self.connections.append(connection)
+        return connection
+
+    def remove_connection(self, connection: Connection) -> None:
+        """Forget a closed connection; the process ends with the last one."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+        if not self.connections:
+            self.ctx.loop.stop()
+
+    def close(self, reason: str) -> None:
+        """Close every connection, and with them all sessions."""
+        for connection in list(self.connections):
+            connection.transport.flush()
+            connection.transport.close(reason)
+
+    # what the administrator asks for
+
+    def reload(self, config: Config) -> None:
+        """Give tree connects the parameters of a new configuration; shares that are gone stay as they were."""
+        for session in self.sessions.values():
+            for tcon in session.tcons.values():
+                share = config.share(tcon.share_name)
+                if share is not None:
+                    tcon.share = share
+
+    def close_share(self, name: str) -> None:
+        """Disconnect the tree connects of one share, or of all for ``*``."""
+        for session in list(self.sessions.values()):
+            for tcon in list(session.tcons.values()):
+                if name in {"*", tcon.share_name} or tcon.share_name.lower() == name.lower():
+                    _log.warning("share %s is closed by the administrator", tcon.share_name)
+                    session.close_tcon(tcon)
+
+    def kill_ip(self, address: str) -> None:
+        """Close the connections from one address."""
+        for connection in list(self.connections):
+            if connection.transport.remote_host == address:
+                connection.transport.close("closed by the administrator")
+
+    def _close_idle(self) -> None:
+        """`deadtime`: close connections that have no open file and were silent for so many minutes."""
+        minutes = self.ctx.config.globals.deadtime
+        if minutes > 0:
+            oldest = self.ctx.loop.now() - minutes * _SECONDS_PER_MINUTE
+            for connection in list(self.connections):
+                busy = any(session.opens for session in connection.sessions.values())
+                if connection.last_active < oldest and not busy:
+                    connection.transport.close(f"idle for {minutes} minutes")
+        self.ctx.loop.call_later(_IDLE_CHECK, self._close_idle)

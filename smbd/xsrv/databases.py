@@ -1,0 +1,102 @@
+"""The databases of one server: opened once by the parent, inherited by its children."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import msgspec
+
+from messaging.dbwrap.base import Db
+from messaging.dbwrap.tdb import open_tdb
+from messaging.records import RecordCodec
+from messaging.server_id import ServerId, server_id_exists
+from smbd.xsrv.records import (
+    OPEN_CODEC,
+    SESSION_CODEC,
+    TCON_CODEC,
+    OpenGlobal,
+    SessionGlobal,
+    TconGlobal,
+)
+from smbd.xsrv.table import GlobalTable
+from vfs.locking.share_mode import ShareModes
+
+#: Lock orders, see docs/DATABASES.md. Records of order 1 are never locked together.
+ORDER_XSRV: Final = 1
+ORDER_BRLOCK: Final = 2
+ORDER_LEASES: Final = 4
+
+#: Version of all record formats together; processes of different versions refuse to share databases.
+DATABASE_VERSION: Final = 1
+_VERSION_KEY: Final = b"smbXsrv_version_global"
+
+
+class VersionGlobal(msgspec.Struct, array_like=True, gc=False):
+    """smbXsrv_version_global: what the running servers agree on."""
+
+    database_version: int
+    software_version: str
+
+
+_VERSION_CODEC: Final = RecordCodec(VersionGlobal, 1, "smbXsrv_version_global")
+
+
+class DatabaseVersionError(Exception):
+    """The databases belong to a running server of another version."""
+
+
+class Databases:
+    """All shared state of a server.
+
+    Attributes:
+        version: smbXsrv_version_global.
+        clients: smbXsrv_client_global, ClientGuid -> `ClientGlobal`.
+        sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
+        share_modes: locking.
+    """
+
+    def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
+        self.lock_directory = lock_directory
+
+        def volatile(name: str, order: int = ORDER_XSRV) -> Db:
+            return open_tdb(
+                os.path.join(lock_directory, f"{name}.tdb"), lock_order=order, read_only=read_only
+            )
+
+        self.version = volatile("smbXsrv_version_global")
+        self.clients = volatile("smbXsrv_client_global")
+        self.sessions: GlobalTable[SessionGlobal] = GlobalTable(volatile("smbXsrv_session_global"), SESSION_CODEC)
+        self.tcons: GlobalTable[TconGlobal] = GlobalTable(volatile("smbXsrv_tcon_global"), TCON_CODEC)
+        self.opens: GlobalTable[OpenGlobal] = GlobalTable(volatile("smbXsrv_open_global"), OPEN_CODEC)
+        self.locking = volatile("locking")
+        self.share_modes = ShareModes(self.locking, self.is_alive)
+
+    def is_alive(self, server_id: ServerId) -> bool:
+        """Tell whether the process behind `server_id` still exists."""
+        return server_id_exists(self.lock_directory, server_id)
+
+    def check_version(self, software_version: str) -> None:
+        """Enter this server's version, or refuse databases of another.
+
+        Raises:
+            DatabaseVersionError: a server with other record formats runs on these databases.
+        """
+        with self.version.fetch_locked(_VERSION_KEY) as record:
+            if record.value is not None:
+                found = _VERSION_CODEC.decode(record.value)
+                if found.database_version != DATABASE_VERSION:
+                    raise DatabaseVersionError(
+                        f"{self.lock_directory}: in use by pysmbd {found.software_version} with database version "
+                        f"{found.database_version}, this is version {DATABASE_VERSION}: stop that server first"
+                    )
+            record.store(_VERSION_CODEC.encode(VersionGlobal(DATABASE_VERSION, software_version)))
+
+
+def open_databases(lock_directory: str, *, read_only: bool = False) -> Databases:
+    """Open (and, unless `read_only`, create) the databases below `lock_directory`.
+
+    Raises:
+        DbError: a file cannot be opened.
+    """
+    return Databases(lock_directory, read_only=read_only)

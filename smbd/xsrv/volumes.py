@@ -1,0 +1,82 @@
+"""From the parameters of a share to the `vfs` volume that serves it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbd.config.enums import (
+    INHERIT_OWNER_NO,
+    MANGLED_NAMES_NO,
+    MANGLED_NAMES_YES,
+    MAP_READONLY_NO,
+)
+from smbd.config.loadparm import ShareParams
+from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
+from vfs.locking.share_mode import ShareModes
+from vfs.posix.backend import PosixBackend
+from vfs.volume import Volume, VolumeOptions
+
+_MANGLED: Final = {MANGLED_NAMES_NO: MANGLED_NO, MANGLED_NAMES_YES: MANGLED_YES}
+_SAME_NAME: Final = (
+    "create_mask",
+    "delete_readonly",
+    "delete_veto_files",
+    "directory_mask",
+    "dos_filemode",
+    "ea_support",
+    "force_create_mode",
+    "force_directory_mode",
+    "fstype",
+    "hide_dot_files",
+    "hide_special_files",
+    "hide_unreadable",
+    "inherit_acls",
+    "inherit_permissions",
+    "map_archive",
+    "map_hidden",
+    "map_system",
+    "preserve_case",
+    "store_dos_attributes",
+    "strict_sync",
+)
+_NTACL_XATTR: Final = "security.NTACL"
+
+
+def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
+    """Return the options that a share's parameters mean."""
+    options = VolumeOptions()
+    for name in _SAME_NAME:
+        setattr(options, name, getattr(share, name))
+    options.read_only = read_only
+    options.case_sensitive = bool(share.case_sensitive)
+    options.map_readonly = share.map_readonly != MAP_READONLY_NO
+    options.inherit_owner = share.inherit_owner != INHERIT_OWNER_NO
+    options.mangled_names = _MANGLED.get(share.mangled_names, MANGLED_ILLEGAL)
+    options.hide_files = split_patterns(share.hide_files)
+    options.veto_files = split_patterns(share.veto_files)
+    options.sync_always = share.sync_always
+    options.acl_xattr = "acl_xattr" in share.vfs_objects
+    options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)
+    options.volume_label = share.volume or share.name
+    options.volume_serial = max(share.volume_serial_number, 0)
+    return options
+
+
+def split_patterns(text: str) -> list[str]:
+    """Split a list of name patterns as `veto files` has it: ``/*.exe/._*/``."""
+    return [pattern for pattern in text.split("/") if pattern]
+
+
+def make_volume(share: ShareParams, path: str, share_modes: ShareModes, *, read_only: bool) -> Volume:
+    """Open the root of a share.
+
+    Raises:
+        OSError: the directory does not exist or the user may not enter it.
+    """
+    backend = PosixBackend(
+        path,
+        follow_symlinks=share.follow_symlinks,
+        wide_links=share.wide_links,
+        case_sensitive=bool(share.case_sensitive),
+    )
+    return Volume(share.name, backend, volume_options(share, read_only=read_only), share_modes)
