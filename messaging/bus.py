@@ -141,7 +141,7 @@ class Bus:
         Raises:
             PeerGone: if that process is dead.
             PeerBusy: if it does not read.
-            MessagingError: if this bus is closed or was inherited over a fork.
+            MessagingError: if this bus is closed or was inherited over a fork, or the check failed.
         """
         self._check_usable()
         mine = self.server_id
@@ -149,7 +149,11 @@ class Bus:
         if dest.pid == mine.pid and receiver in {0, mine.unique_id}:
             self.reactor.call_later(0, lambda: self._dispatch(msg_type, mine, payload))
             return
-        if not server_id_exists(self.directory, dest):
+        try:
+            alive = server_id_exists(self.directory, dest)
+        except OSError as error:
+            raise MessagingError(f"cannot find out whether process {dest} lives: {error}") from error
+        if not alive:
             self._drop(dest)
             raise PeerGone(dest)
         socket = self._peer(dest)
@@ -167,7 +171,7 @@ class Bus:
                 self.send(peer, msg_type, payload)
             except PeerGone:
                 continue  # died just now: nobody to tell
-            except PeerBusy as error:
+            except MessagingError as error:
                 _log.warning("broadcast of %s: %s", message_name(msg_type), error)
                 continue
             sent += 1
@@ -234,7 +238,7 @@ class Bus:
             self._dispatch(envelope.msg_type, envelope.source, envelope.payload)
 
     def _dispatch(self, msg_type: int, source: ServerId, payload: bytes) -> None:
-        handler = self._handlers.get(msg_type)
+        handler = self._handlers.get(msg_type) if self._open else None
         if handler is None:
             _log.debug("%s from %s: no handler", message_name(msg_type), source)
             return

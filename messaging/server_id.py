@@ -119,18 +119,22 @@ class LockFile:
     def __init__(self, lock_dir: str, server_id: ServerId) -> None:
         self.server_id = server_id
         self._pid = os.getpid()
-        Path(lock_dir, LOCK_SUBDIRECTORY).mkdir(mode=0o755, parents=True, exist_ok=True)
+        directory = Path(lock_dir, LOCK_SUBDIRECTORY)
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True)
+            # Whatever the umask: a worker that acts as its user must be able to check others.
+            directory.chmod(0o755)
         self.path = _lock_path(lock_dir, server_id.pid)
         self._fd = self._take()
         _own[self.path] = server_id.unique_id
 
     def _take(self) -> int:
         while True:
-            # 0644: a worker that acts as its user must be able to check others. The content is no secret.
             fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             try:
                 fcntl.lockf(fd, fcntl.LOCK_EX)  # only a sweep of dead files can be in the way, for an instant
                 os.ftruncate(fd, 0)
+                os.fchmod(fd, 0o644)  # the content is no secret
                 if os.fstat(fd).st_nlink:
                     return fd
             except BaseException:

@@ -40,8 +40,7 @@ class CheckReport(msgspec.Struct):
         return [
             *self.problems,
             *([f"{self.name}: {left_out} more"] if left_out > 0 else []),
-            f"{self.name}: {self.records} records, {self.bad} bad" if not self.ok else
-            f"{self.name}: {self.records} records, ok",
+            f"{self.name}: {self.records} records, {'ok' if self.ok else f'{self.bad} bad'}",
         ]
 
 

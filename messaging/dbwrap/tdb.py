@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, overload
 
 import tdb
 
@@ -122,6 +122,42 @@ class TdbRecord(Record):
                 _held.remove(db)
             if not _held and base.deferred:
                 base.run_deferred()
+
+
+@overload
+def open_tdb(
+    path: str,
+    *,
+    lock_order: int,
+    hash_size: int = 0,
+    persistent: Literal[False] = False,
+    read_only: bool = False,
+    create: bool = True,
+) -> TdbDb: ...
+
+
+@overload
+def open_tdb(
+    path: str,
+    *,
+    lock_order: int,
+    hash_size: int = 0,
+    persistent: Literal[True],
+    read_only: bool = False,
+    create: bool = True,
+) -> PersistentTdbDb: ...
+
+
+@overload
+def open_tdb(
+    path: str,
+    *,
+    lock_order: int,
+    hash_size: int = 0,
+    persistent: bool,
+    read_only: bool = False,
+    create: bool = True,
+) -> TdbDb | PersistentTdbDb: ...
 
 
 def open_tdb(

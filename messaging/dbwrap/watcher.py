@@ -22,7 +22,7 @@ import msgspec
 
 from messaging.bus import Bus
 from messaging.dbwrap.watch_head import Watcher
-from messaging.errors import PeerBusy, PeerGone
+from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_DBWRAP_MODIFIED
 from messaging.reactor import TimerHandle
 from messaging.server_id import ServerId
@@ -103,7 +103,7 @@ class WatchService:
                 self.bus.send(watcher.server_id, MSG_DBWRAP_MODIFIED, payload)
             except PeerGone:
                 dead.append(watcher)
-            except PeerBusy as error:
+            except MessagingError as error:
                 _log.warning("%s: waking the next watcher too: %s", db.name, error)
             else:
                 break

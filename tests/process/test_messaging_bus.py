@@ -165,13 +165,17 @@ def test_a_stuck_receiver_does_not_block_the_sender(bus: Bus, peer: tuple[Child,
     assert len(run(bus, answer)) == 100_000
 
 
-def test_a_broadcast_reaches_everybody_but_the_sender(bus: Bus, tmp_path: Path) -> None:
+def test_a_broadcast_reaches_everybody_but_the_sender(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("messaging.bus.MAX_CONNECTIONS", 1)  # what makes room is still sent
     children = [Child(echo(tmp_path)) for _ in range(3)]
     for child in children:
         child.hear()
     assert len(living_processes(bus.directory)) == 4
     bus.register(MSG_QUIT, lambda *_: pytest.fail("the sender does not broadcast to itself"))
     assert bus.broadcast(MSG_QUIT) == 3
+    assert bus.statistics()["connections"] == 1
     for child in children:
         child.join()
 
