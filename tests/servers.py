@@ -17,6 +17,7 @@ import contextlib
 import os
 import pwd
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -126,6 +127,7 @@ class Server(abc.ABC):
         options: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
         port: int | None = None,
+        file_size_limit: int | None = None,
     ) -> None:
         """Describe a server; nothing is written or started yet.
 
@@ -136,6 +138,7 @@ class Server(abc.ABC):
                 replaced in all values.
             users: SMB account name to password; the unix users must exist.
             port: fixed port instead of a free one.
+            file_size_limit: bytes that no file of the server may exceed (RLIMIT_FSIZE).
         """
         self.directory = Path(directory).resolve()
         self.port = port or free_port()
@@ -145,6 +148,7 @@ class Server(abc.ABC):
             name: {"path": f"DIR/{name}", **parameters}
             for name, parameters in (shares or {"tmp": {"read only": "no"}}).items()
         }
+        self._file_size_limit = file_size_limit
         self._process: subprocess.Popen[bytes] | None = None
         self._helpers: frozenset[int] = frozenset()
 
@@ -246,6 +250,9 @@ class Server(abc.ABC):
                 cwd=self.directory,
                 start_new_session=True,
             )
+        if self._file_size_limit is not None:
+            limit = self._file_size_limit
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (limit, limit))
         self._wait(self._answers, timeout, "did not answer")
         self._wait(self._settled, timeout, "did not settle")
         return self

@@ -46,6 +46,7 @@ from tests.smbxcli.window import Window
 from vfs.ntstatus import STATUS_PENDING
 
 _SESSION_ID_AT: Final = 44  # in the transform header
+_MAX_GAP: Final = 1024  # a wilder NextCommand is a lie that we do not fill up
 _SPARE: Final = 16  # behind a sealed message, for the tag
 
 
@@ -200,8 +201,8 @@ class Connection:
             if protection in {Protection.SIGN, Protection.SIGN_BROKEN, Protection.SIGN_FLAG_ONLY}:
                 message.header.flags |= SMB2_FLAGS_SIGNED
             packed = message.pack()
-            if not last:
-                packed += bytes(max(message.header.next_command - size, 0))
+            if not last and 0 < message.header.next_command - size < _MAX_GAP:
+                packed += bytes(message.header.next_command - size)
             signer = message.session or session
             if signer and protection in {Protection.SIGN, Protection.SIGN_BROKEN}:
                 signer.signer(self).sign(memoryview(packed))
