@@ -82,7 +82,7 @@ def test_a_reader_removed_in_the_same_turn_is_not_called() -> None:
 
 def test_a_failing_callback_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     reactor = PollReactor()
-    reactor.call_later(0, lambda: [][0])
+    reactor.call_later(0, lambda: int("none"))
     reactor.run_once()
     assert "event callback failed" in caplog.text
 
