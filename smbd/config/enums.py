@@ -104,9 +104,7 @@ PROTOCOL: Final = EnumType(
     }
 )
 
-MAP_TO_GUEST: Final = EnumType(
-    {"Never": NEVER, "Bad User": BAD_USER, "Bad Password": BAD_PASSWORD, "Bad Uid": BAD_UID}
-)
+MAP_TO_GUEST: Final = EnumType({"Never": NEVER, "Bad User": BAD_USER, "Bad Password": BAD_PASSWORD, "Bad Uid": BAD_UID})
 
 NTLM_AUTH: Final = EnumType(
     {"disabled": NTLM_DISABLED}

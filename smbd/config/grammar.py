@@ -80,9 +80,7 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, pending.strip()
 
 
-def parse(
-    text: str, file: str, problems: list[Problem], warnings: list[Problem]
-) -> Iterator[Section | Setting]:
+def parse(text: str, file: str, problems: list[Problem], warnings: list[Problem]) -> Iterator[Section | Setting]:
     """Yield the sections and settings of a file in order.
 
     A section name that cannot be read goes to ``problems``, because the settings after it would end up in the

@@ -17,7 +17,7 @@ from typing import Any, Final
 from smbd.config.grammar import ConfigError, Problem, Section, Setting, parse
 from smbd.config.parameters import REGISTRY, default_values
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, SHARE, AnyParam, fold_name
-from smbd.config.snapshot import Config, GlobalParams, ShareParams, fold_share_name
+from smbd.config.snapshot import PRINTERS, Config, GlobalParams, ShareParams, fold_share_name
 from smbd.config.substitute import SubstContext, has_variables, substitute
 from smbd.config.values import parse_bool
 
@@ -163,9 +163,7 @@ class _Loader:
 
     def _note_status(self, item: Setting, param: AnyParam) -> None:
         if param.status == KNOWN:
-            self._warn(
-                item, f"parameter {param.name!r} is known but not implemented", "the line has no effect"
-            )
+            self._warn(item, f"parameter {param.name!r} is known but not implemented", "the line has no effect")
         elif param.status == ACCEPTED:
             self._warn(item, f"parameter {param.name!r} has no effect here", param.doc)
 
@@ -195,6 +193,8 @@ class _Loader:
         # Settings of the command line are valid for every share, whatever the file says.
         pinned = {name: text for name, text in self.share_defaults.given.items() if name in self._pinned}
         texts = {**section.base, **section.given, **pinned}
+        if fold_share_name(section.name) == PRINTERS:
+            texts["browseable"] = "No"
         values = default_values(SHARE) | _typed(texts)
         share = ShareParams(section.name, values, texts, section.parametric, self.globals.parametric)
         if section is self.share_defaults:

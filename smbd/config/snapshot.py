@@ -80,16 +80,7 @@ class ShareParams(ShareDeclarations, _Section):
     ) -> None:
         _Section.__init__(self, values, texts, own_parametric)
         inherited = {fold_name(key): value for key, value in global_parametric.items()}
-        self.__dict__.update(
-            name=name, auto_loaded=auto_loaded, _parametric=inherited | dict(self._parametric)
-        )
-
-    def but(self, **changes: Any) -> ShareParams:
-        """Return this share with some parameters changed."""
-        share = object.__new__(ShareParams)
-        share.__dict__.update(self.__dict__)
-        share.__dict__.update(changes)
-        return share
+        self.__dict__.update(name=name, auto_loaded=auto_loaded, _parametric=inherited | dict(self._parametric))
 
     def but(self, **changes: Any) -> Self:
         """This share with some attributes changed, for instance with the variables of a session replaced.

@@ -16,9 +16,7 @@ from smbd.config.parameters.share_io import ShareIoParams
 from smbd.config.registry import GLOBAL, SHARE, AnyParam, Registry
 
 
-class GlobalDeclarations(
-    ServerParams, NetworkParams, ProtocolParams, SecurityParams, LoggingParams, scope=GLOBAL
-):
+class GlobalDeclarations(ServerParams, NetworkParams, ProtocolParams, SecurityParams, LoggingParams, scope=GLOBAL):
     """The global parameters that the server uses."""
 
 

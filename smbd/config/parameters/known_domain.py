@@ -17,9 +17,7 @@ DOMAIN_TOPICS: Final = (
             row("additional dns hostnames", WORDS, ""),
             row(
                 "allow dns updates",
-                one_of(
-                    "disabled|No|False|0|Off", "nonsecure and secure|nonsecure", "secure only|secure|signed"
-                ),
+                one_of("disabled|No|False|0|Off", "nonsecure and secure|nonsecure", "secure only|secure|signed"),
                 "secure only",
             ),
             row("apply group policies", BOOL, "No"),
@@ -83,9 +81,7 @@ DOMAIN_TOPICS: Final = (
             row("tls priority", STRING, "NORMAL:-VERS-SSL3.0"),
             row(
                 "tls verify peer",
-                one_of(
-                    "no_check", "ca_only", "ca_and_name_if_available", "ca_and_name", "as_strict_as_possible"
-                ),
+                one_of("no_check", "ca_only", "ca_and_name_if_available", "ca_and_name", "as_strict_as_possible"),
                 "as_strict_as_possible",
             ),
             row(
@@ -197,9 +193,7 @@ DOMAIN_TOPICS: Final = (
             row("ldap idmap suffix", STRING, ""),
             row("ldap machine suffix", STRING, ""),
             row("ldap page size", INT, "1000"),
-            row(
-                "ldap passwd sync", one_of("no|off", "yes|on", "only"), "no", synonyms=("ldap password sync",)
-            ),
+            row("ldap passwd sync", one_of("no|off", "yes|on", "only"), "no", synonyms=("ldap password sync",)),
             row("ldap replication sleep", INT, "1000"),
             row("ldap ssl", one_of("no|off", "start tls|start_tls"), "start tls"),
             row("ldap suffix", STRING, ""),

@@ -312,9 +312,7 @@ SERVICE_TOPICS: Final = (
             ),
             row("max disk size", SIZE, "0", "Limit the disk size reported to clients, in MiB.", status=KNOWN),
             row("max stat cache size", INT, "512", "The name cache has a limit of its own.", status=ACCEPTED),
-            row(
-                "name cache timeout", INT, "660", "Only name resolution of clients uses it.", status=ACCEPTED
-            ),
+            row("name cache timeout", INT, "660", "Only name resolution of clients uses it.", status=ACCEPTED),
             row(
                 "passdb expand explicit",
                 BOOL,

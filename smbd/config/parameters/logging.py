@@ -33,12 +33,8 @@ class LoggingParams(ParameterSet, scope=GLOBAL):
     )
     syslog = Param(COUNT, 1, "Use `logging` instead.", status=ACCEPTED)
     syslog_only = Param(BOOL, False, "Use `logging` instead.", status=ACCEPTED)
-    timestamp_logs = Param(
-        BOOL, True, "Begin each message with the date and time.", synonyms=("debug timestamp",)
-    )
-    debug_prefix_timestamp = Param(
-        BOOL, False, "Begin each line with the time and nothing else, for terser logs."
-    )
+    timestamp_logs = Param(BOOL, True, "Begin each message with the date and time.", synonyms=("debug timestamp",))
+    debug_prefix_timestamp = Param(BOOL, False, "Begin each line with the time and nothing else, for terser logs.")
     debug_hires_timestamp = Param(BOOL, True, "Give times with microseconds.")
     debug_pid = Param(BOOL, False, "Add the process id to each message.")
     debug_uid = Param(BOOL, False, "Add the effective and real user and group ids to each message.")

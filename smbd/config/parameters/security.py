@@ -29,9 +29,7 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
     smb_passwd_file = Param(
         STRING, paths.SMB_PASSWD_FILE, "The file of the old smbpasswd account database.", status=KNOWN
     )
-    encrypt_passwords = Param(
-        BOOL, True, "Passwords never travel in clear text in SMB2 and later.", status=ACCEPTED
-    )
+    encrypt_passwords = Param(BOOL, True, "Passwords never travel in clear text in SMB2 and later.", status=ACCEPTED)
     guest_account = Param(STRING, "nobody", "The Unix user as which guests are served.")
     map_to_guest = Param(
         MAP_TO_GUEST,
@@ -57,9 +55,7 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
         STRING, "", "A command that prints the Unix user for the name given to it.", status=KNOWN
     )
     username_map_cache_time = Param(COUNT, 0, "The map is read when it changed.", status=ACCEPTED)
-    username_level = Param(
-        COUNT, 0, "Account names are compared without regard to case as it is.", status=ACCEPTED
-    )
+    username_level = Param(COUNT, 0, "Account names are compared without regard to case as it is.", status=ACCEPTED)
     ntlm_auth = Param(
         NTLM_AUTH,
         NTLMV2_ONLY,
@@ -104,6 +100,4 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
     )
     enable_privileges = Param(BOOL, True, "Honour privileges granted to accounts.", status=ACCEPTED)
     check_password_script = Param(STRING, "", "A command that judges a new password.", status=KNOWN)
-    unix_password_sync = Param(
-        BOOL, False, "Change the Unix password along with the SMB password.", status=KNOWN
-    )
+    unix_password_sync = Param(BOOL, False, "Change the Unix password along with the SMB password.", status=KNOWN)

@@ -26,12 +26,8 @@ class ShareAccessParams(ParameterSet, scope=SHARE):
     guest_only = Param(
         BOOL, False, "Everybody is served as the guest account; needs `guest ok`.", synonyms=("only guest",)
     )
-    valid_users = Param[list[str]](
-        WORDS, [], _USERS + "Only these users may connect; empty admits everybody."
-    )
-    invalid_users = Param[list[str]](
-        WORDS, [], _USERS + "These users may not connect, even if they are valid."
-    )
+    valid_users = Param[list[str]](WORDS, [], _USERS + "Only these users may connect; empty admits everybody.")
+    invalid_users = Param[list[str]](WORDS, [], _USERS + "These users may not connect, even if they are valid.")
     read_list = Param[list[str]](WORDS, [], _USERS + "These users only read, whatever `read only` says.")
     write_list = Param[list[str]](WORDS, [], _USERS + "These users also write, whatever `read only` says.")
     admin_users = Param[list[str]](WORDS, [], _USERS + "These users do everything on the share as root.")
@@ -60,12 +56,8 @@ class ShareAccessParams(ParameterSet, scope=SHARE):
         `required`. In [global] `required` is valid for whole sessions.""",
         synonyms=("smb encrypt",),
     )
-    access_based_share_enum = Param(
-        BOOL, False, "Show the share in listings only to users who may connect to it."
-    )
-    continuous_availability = Param(
-        BOOL, False, "Grant persistent handles on the share.", status=KNOWN, since="4.25"
-    )
+    access_based_share_enum = Param(BOOL, False, "Show the share in listings only to users who may connect to it.")
+    continuous_availability = Param(BOOL, False, "Grant persistent handles on the share.", status=KNOWN, since="4.25")
     preexec = Param(
         STRING, "", "A command run as the user when the share is connected.", synonyms=("exec",), status=KNOWN
     )

@@ -19,9 +19,7 @@ from smbd.config.values import BOOL, CHAR, COUNT, OCTAL, SIZE, STRING, WORDS, In
 class ShareFileParams(ParameterSet, scope=SHARE):
     """How files of the share look and which mode new ones get."""
 
-    create_mask = Param(
-        OCTAL, 0o744, "Permission bits a new file may have at most.", synonyms=("create mode",)
-    )
+    create_mask = Param(OCTAL, 0o744, "Permission bits a new file may have at most.", synonyms=("create mode",))
     force_create_mode = Param(OCTAL, 0, "Permission bits every new file has.")
     directory_mask = Param(
         OCTAL, 0o755, "Permission bits a new directory may have at most.", synonyms=("directory mode",)
@@ -55,26 +53,16 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         BOOL, False, "Follow symbolic links that lead out of the share. Dangerous where users can make links."
     )
     hide_dot_files = Param(BOOL, True, "Files whose name begins with a dot have the hidden attribute.")
-    hide_files = Param(
-        STRING, "", "Names, separated by slashes and with wildcards, that have the hidden attribute."
-    )
+    hide_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that have the hidden attribute.")
     hide_special_files = Param(BOOL, False, "Do not list sockets, devices and pipes.")
     hide_unreadable = Param(BOOL, False, "Do not list files that the user may not read.")
     hide_unwriteable_files = Param(BOOL, False, "Do not list files that the user may not write.")
-    hide_new_files_timeout = Param(
-        COUNT, 0, "Do not list files younger than this many seconds.", status=KNOWN
-    )
-    veto_files = Param(
-        STRING, "", "Names, separated by slashes and with wildcards, that do not exist for clients."
-    )
+    hide_new_files_timeout = Param(COUNT, 0, "Do not list files younger than this many seconds.", status=KNOWN)
+    veto_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that do not exist for clients.")
     delete_veto_files = Param(BOOL, False, "Deleting a directory also deletes the vetoed files in it.")
     veto_oplock_files = Param(STRING, "", "Names on which no oplocks are granted.", status=KNOWN)
-    dont_descend = Param(
-        STRING, "", "Directories, separated by commas, that are always shown as empty.", status=KNOWN
-    )
-    store_dos_attributes = Param(
-        BOOL, True, "Keep DOS attributes and creation time in an extended attribute."
-    )
+    dont_descend = Param(STRING, "", "Directories, separated by commas, that are always shown as empty.", status=KNOWN)
+    store_dos_attributes = Param(BOOL, True, "Keep DOS attributes and creation time in an extended attribute.")
     map_archive = Param(BOOL, True, "Without stored attributes: archive is the owner's x bit.")
     map_hidden = Param(BOOL, False, "Without stored attributes: hidden is the others' x bit.")
     map_system = Param(BOOL, False, "Without stored attributes: system is the group's x bit.")
@@ -91,13 +79,9 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     nt_acl_support = Param(BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.")
     acl_group_control = Param(BOOL, False, "Members of a file's group may change its ACL.", status=KNOWN)
     acl_map_full_control = Param(BOOL, True, "Show the Unix permission rwx as full control.")
-    acl_allow_execute_always = Param(
-        BOOL, False, "Opening for execution needs no x permission.", status=KNOWN
-    )
+    acl_allow_execute_always = Param(BOOL, False, "Opening for execution needs no x permission.", status=KNOWN)
     acl_check_permissions = Param(BOOL, True, "Whether deleting asks the ACL; always done.", status=ACCEPTED)
-    map_acl_inherit = Param(
-        BOOL, False, "Keep the inheritance flags of ACLs in an extended attribute.", status=KNOWN
-    )
+    map_acl_inherit = Param(BOOL, False, "Keep the inheritance flags of ACLs in an extended attribute.", status=KNOWN)
     fstype = Param(STRING, "NTFS", "The name of the file system reported to clients.")
     volume = Param(STRING, "", "The volume label reported to clients; the share's name unless set.")
     volume_serial_number = Param(
@@ -106,9 +90,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     block_size = Param(SIZE, 1024, "The unit in bytes of free space reported to clients.", status=ACCEPTED)
     allocation_roundup_size = Param(SIZE, 0, "Round the reported allocation size up to a multiple of this.")
     dfree_command = Param(STRING, "", "A command that prints total and free blocks.", status=KNOWN)
-    dfree_cache_time = Param(
-        COUNT, 0, "How long the answer of `dfree command` is good, in seconds.", status=KNOWN
-    )
+    dfree_cache_time = Param(COUNT, 0, "How long the answer of `dfree command` is good, in seconds.", status=KNOWN)
     fake_directory_create_times = Param(
         BOOL, False, "Report the creation time of all directories as 1980.", status=KNOWN
     )

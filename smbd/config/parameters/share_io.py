@@ -15,9 +15,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     kernel_oplocks = Param(BOOL, False, "Break oplocks when a local program opens the file.", status=KNOWN)
     kernel_share_modes = Param(BOOL, False, "Share modes are also kernel locks.", status=KNOWN)
     fake_oplocks = Param(BOOL, False, "Grant every oplock and never break one; loses data.", status=KNOWN)
-    durable_handles = Param(
-        BOOL, True, "Keep open files for clients that lose their connection.", status=KNOWN
-    )
+    durable_handles = Param(BOOL, True, "Keep open files for clients that lose their connection.", status=KNOWN)
     locking = Param(BOOL, True, "Off: accept all byte-range locks without keeping them.", status=KNOWN)
     blocking_locks = Param(BOOL, True, "Let a lock request wait until the range is free.", status=KNOWN)
     strict_locking = Param[bool | None](
@@ -26,9 +24,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
         "Check byte-range locks on every read and write; Auto where it is needed.",
         status=KNOWN,
     )
-    posix_locking = Param(
-        BOOL, True, "Byte-range locks are also POSIX locks, for local programs.", status=KNOWN
-    )
+    posix_locking = Param(BOOL, True, "Byte-range locks are also POSIX locks, for local programs.", status=KNOWN)
     csc_policy = Param(CSC_POLICY, CSC_MANUAL, "What clients may keep offline.")
     strict_sync = Param(BOOL, True, "A flush by the client waits until the data are on disk.")
     sync_always = Param(BOOL, False, "Every write waits until the data are on disk.")
@@ -38,9 +34,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     )
     use_sendfile = Param(BOOL, False, "Large reads always use it where it can work.", status=ACCEPTED)
     aio_read_size = Param(SIZE, 1, "Reads leave the main loop when they would block.", status=ACCEPTED)
-    aio_write_size = Param(
-        SIZE, 1, "Writes go to the page cache, and flushes leave the main loop.", status=ACCEPTED
-    )
+    aio_write_size = Param(SIZE, 1, "Writes go to the page cache, and flushes leave the main loop.", status=ACCEPTED)
     aio_write_behind = Param(STRING, "", "Not needed: see `aio write size`.", status=ACCEPTED)
     smbd_async_dosmode = Param(BOOL, False, "Attributes are read while listing.", status=ACCEPTED)
     smbd_max_async_dosmode = Param(COUNT, 0, "Attributes are read while listing.", status=ACCEPTED)
@@ -51,9 +45,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     smbd_getinfo_ask_sharemode = Param(
         BOOL, True, "Queries show times as writers of open files have left them.", status=ACCEPTED
     )
-    directory_name_cache_size = Param(
-        COUNT, 100, "How many names are remembered per directory.", status=ACCEPTED
-    )
+    directory_name_cache_size = Param(COUNT, 100, "How many names are remembered per directory.", status=ACCEPTED)
     honor_change_notify_privilege = Param(
         BOOL, False, "Notify only of files in directories that the user may traverse.", status=KNOWN
     )

@@ -20,9 +20,7 @@ def test_false_words(word: str) -> None:
     assert values.BOOL.parse(word) is False
 
 
-@pytest.mark.parametrize(
-    ("text", "number"), [("10", 10), ("-3", -3), ("0x10", 16), ("010", 8), ("0", 0), (" 7 ", 7)]
-)
+@pytest.mark.parametrize(("text", "number"), [("10", 10), ("-3", -3), ("0x10", 16), ("010", 8), ("0", 0), (" 7 ", 7)])
 def test_integers_are_read_as_strtol_does(text: str, number: int) -> None:
     assert values.INT.parse(text) == number
 
