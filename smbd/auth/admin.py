@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from messaging.dbwrap.base import DbError
 from smbd.auth.passdb import DOMAIN_USER_RID_GUEST, Passdb, PassdbError, SamAccount
-from smbd.auth.private_file import PrivateFileError
 from smbd.auth.unix_user import find_user
 from smbd.config.loadparm import Config, ConfigError, load_config
 from smbd.config.paths import default_config_file
@@ -37,7 +36,7 @@ class AccountAdmin:
             raise AdminError("\n".join(str(problem) for problem in error.problems)) from error
         try:
             return cls(config, Passdb.open(config.globals.private_dir))
-        except (PrivateFileError, DbError) as error:
+        except (PassdbError, DbError) as error:
             raise AdminError(str(error)) from error
 
     @property

@@ -18,7 +18,7 @@ from messaging.dbwrap.base import PersistentDb
 from messaging.records import RecordCodec
 from smbd.auth.account_flags import ACB_DISABLED, ACB_NORMAL
 from smbd.auth.password import nt_hash
-from smbd.auth.private_file import open_private
+from smbd.auth.private_file import PrivateFileError, open_private
 from smbd.auth.secrets import Secrets
 from vfs.sid import Sid
 
@@ -43,7 +43,7 @@ _NEXT_RID: Final = b"NEXT_RID"
 
 
 class PassdbError(Exception):
-    """The account database refuses a change, with a sentence for the administrator."""
+    """The account database cannot be used, or refuses a change; the text is for the administrator."""
 
 
 class SamAccount(msgspec.Struct, array_like=True, kw_only=True):
@@ -114,9 +114,12 @@ class Passdb:
         """Open or create passdb.tdb and secrets.tdb in a private directory.
 
         Raises:
-            PrivateFileError: one of them cannot or must not be used.
+            PassdbError: one of them cannot be used, or must not be because others can read it.
         """
-        return cls(open_private(private_dir, FILE_NAME), Secrets.open(private_dir).domain_sid())
+        try:
+            return cls(open_private(private_dir, FILE_NAME), Secrets.open(private_dir).domain_sid())
+        except PrivateFileError as error:
+            raise PassdbError(str(error)) from error
 
     def domain_sid(self) -> Sid:
         """The SID of this server's account domain."""

@@ -57,10 +57,13 @@ class UsernameMap:
             if stamp == self._stamp:
                 return
             text = file.read_text(encoding="utf-8", errors="surrogateescape")
-        except OSError as error:
-            # Without its map the server must not guess; but nor must a typing error lock everybody out.
+        except FileNotFoundError as error:
             _log.warning("username map: %s", error)
             self._lines, self._stamp = (), None
+            return
+        except OSError as error:
+            # The file is there: what was read of it before stays in force.
+            _log.error("username map: %s", error)
             return
         self._lines, self._stamp = parse(text, self._path), stamp
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from smbd.auth.account_flags import ACB_ACCOUNT_TYPES, parse_flags
+from smbd.auth.account_flags import ACB_ACCOUNT_TYPES, ACB_NORMAL, parse_flags
 from smbd.auth.account_text import format_line, format_smbpasswd, format_verbose
 from smbd.auth.admin import AccountAdmin, AdminError
 from smbd.auth.passdb import ALL_HOURS, NEVER, SamAccount
@@ -139,7 +139,7 @@ def _apply(account: SamAccount, options: argparse.Namespace) -> None:
 
 def _flags(text: str) -> int:
     try:
-        flags = parse_flags(text) & ~ACB_ACCOUNT_TYPES
+        flags = parse_flags(text) & ~ACB_NORMAL  # which it has already
     except ValueError as error:
         raise AdminError(str(error)) from None
     if flags & ~_SETTABLE:

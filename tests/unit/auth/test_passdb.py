@@ -13,7 +13,6 @@ from messaging.records import RecordVersionError
 from smbd.auth.account_flags import ACB_DISABLED
 from smbd.auth.passdb import FILE_NAME, FIRST_RID, Passdb, PassdbError, SamAccount
 from smbd.auth.password import nt_hash
-from smbd.auth.private_file import PrivateFileError
 from smbd.auth.secrets import Secrets
 from tests.unit.auth.support import DOMAIN_SID, make_passdb
 from vfs.sid import Sid
@@ -126,14 +125,14 @@ def test_readable_file_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / FILE_NAME
     path.touch()
     path.chmod(mode)
-    with pytest.raises(PrivateFileError, match=f"{mode:04o}"):
+    with pytest.raises(PassdbError, match=f"{mode:04o}"):
         Passdb.open(str(tmp_path))
 
 
 def test_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").touch(0o600)
     (tmp_path / FILE_NAME).symlink_to("elsewhere")
-    with pytest.raises(PrivateFileError, match="not a regular file"):
+    with pytest.raises(PassdbError, match="not a regular file"):
         Passdb.open(str(tmp_path))
 
 
@@ -146,7 +145,7 @@ def test_strangers_file_is_refused(tmp_path: Path) -> None:
     try:
         tmp_path_access = os.access(tmp_path, os.X_OK, effective_ids=True)
         if tmp_path_access:
-            with pytest.raises(PrivateFileError, match="belongs to user 1"):
+            with pytest.raises(PassdbError, match="belongs to user 1"):
                 Passdb.open(str(tmp_path))
     finally:
         os.seteuid(0)
