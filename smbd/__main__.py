@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 import smbd
 from messaging.bus import MessagingError
@@ -25,6 +25,7 @@ from smbd.daemonise import Readiness, daemonise
 from smbd.listen import ListenError
 from smbd.parent import Parent
 from smbd.pidfile import PidFile, PidFileBusyError
+from smbd.tools.options import Parser, add_common_options, overrides_of
 from smbd.xsrv.databases import Databases, DatabaseVersionError, open_databases
 
 EXIT_FAILED: Final = 1
@@ -37,24 +38,9 @@ _START_ERRORS: Final = (
 )  # fmt: skip
 
 
-class _Parser(argparse.ArgumentParser):
-    """Ends with 1 after a mistake, as Samba's programs do."""
-
-    def error(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(EXIT_FAILED, f"{self.prog}: {message}\n")
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
-    return name.strip(), value.strip()
-
-
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of smbd's command line."""
-    parser = _Parser(prog="smbd", description="SMB2/SMB3 file server", allow_abbrev=False)
+    parser = Parser(prog="smbd", description="SMB2/SMB3 file server", allow_abbrev=False)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("-D", "--daemon", action="store_true", help="become a daemon (default)")
     mode.add_argument("-F", "--foreground", action="store_true", help="stay in the foreground")
@@ -62,49 +48,46 @@ def make_parser() -> argparse.ArgumentParser:
         "-i", "--interactive", action="store_true",
         help="stay in the foreground, log to standard output, serve one connection",
     )  # fmt: skip
-    parser.add_argument("-s", "--configfile", metavar="FILE", help="use this configuration file")
     parser.add_argument("-p", "--port", action="append", metavar="PORTS", help="listen on these ports")
-    parser.add_argument("-d", "--debuglevel", metavar="LEVEL", help="set the log level")
-    parser.add_argument("-l", "--log-basename", metavar="DIR", help="directory of the log files")
-    parser.add_argument(
-        "--option", action="append", type=_setting, default=[], metavar="NAME=VALUE",
-        help="set a parameter of smb.conf",
-    )  # fmt: skip
-    parser.add_argument("--debug-stdout", action="store_true", help="send the log to standard output")
     parser.add_argument("--no-process-group", action="store_true", help="stay in the caller's process group")
     parser.add_argument("-b", "--build-options", action="store_true", help="print how smbd was built")
-    parser.add_argument("-V", "--version", action="version", version=f"Version {smbd.__version__}")
+    add_common_options(parser)
     return parser
 
 
 def _source(options: argparse.Namespace) -> ConfigSource:
-    overrides = list(options.option)
-    if options.debuglevel is not None:
-        overrides.append(("log level", options.debuglevel))
+    overrides = overrides_of(options)
     if options.port:
         overrides.append(("smb ports", " ".join(options.port)))
     if options.log_basename:
-        directory = os.path.abspath(options.log_basename)
-        overrides.append(("log file", os.path.join(directory, f"log.{log.PARENT_NAME}")))
+        directory = Path(options.log_basename).absolute()
+        overrides.append(("log file", str(directory / f"log.{log.PARENT_NAME}")))
     stdout = options.debug_stdout or options.interactive
-    path = os.path.abspath(options.configfile or paths.default_config_file())
+    path = str(Path(options.configfile or paths.default_config_file()).absolute())
     return ConfigSource(path, tuple(overrides), log.STDOUT if stdout else log.FILE)
 
 
-def _print_build_options(config: Config) -> None:
+def _build_options(config: Config) -> str:
     params = config.globals
-    print(f"Build environment:\n   Version:    {smbd.__version__}\n   Python:     {platform.python_version()}")
-    print(f"   Platform:   {platform.platform()}\n\nPaths:")
-    for name, value in (
-        ("CONFIGFILE", config.path),
-        ("LOGFILE", params.log_file or os.path.join(paths.LOG_DIRECTORY, f"log.{log.PARENT_NAME}")),
-        ("LOCKDIR", params.lock_directory),
-        ("STATEDIR", params.state_directory),
-        ("CACHEDIR", params.cache_directory),
-        ("PIDDIR", params.pid_directory),
-        ("PRIVATE_DIR", params.private_dir),
-    ):
-        print(f"   {name}: {value}")
+    directories = {
+        "CONFIGFILE": config.path,
+        "LOGFILE": params.log_file or f"{paths.LOG_DIRECTORY}/log.{log.PARENT_NAME}",
+        "LOCKDIR": params.lock_directory,
+        "STATEDIR": params.state_directory,
+        "CACHEDIR": params.cache_directory,
+        "PIDDIR": params.pid_directory,
+        "PRIVATE_DIR": params.private_dir,
+    }
+    return "\n".join((
+        "Build environment:",
+        f"   Version:    {smbd.__version__}",
+        f"   Python:     {platform.python_version()}",
+        f"   Platform:   {platform.platform()}",
+        "",
+        "Paths:",
+        *(f"   {name}: {value}" for name, value in directories.items()),
+        "",
+    ))
 
 
 def _prepare_directories(config: Config, source: ConfigSource) -> None:
@@ -121,7 +104,7 @@ def _raise_descriptor_limit(config: Config) -> None:
     wanted = config.globals.max_open_files + _SPARE_DESCRIPTORS
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
-    if soft not in {resource.RLIM_INFINITY} and soft < wanted:
+    if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
@@ -150,7 +133,7 @@ def _serve(options: argparse.Namespace, source: ConfigSource, config: Config, re
         start_time=time.time_ns() // 100 + _FILETIME_EPOCH,
         interactive=options.interactive,
     )
-    parent.start(PidFile(os.path.join(config.globals.pid_directory, "smbd.pid")))
+    parent.start(PidFile(f"{config.globals.pid_directory}/smbd.pid"))
     readiness.ready()
     return parent.run()
 
@@ -165,9 +148,12 @@ def _own_process_group(options: argparse.Namespace) -> None:
 
 
 def _explain(error: BaseException) -> None:
-    problems = error.problems if isinstance(error, ConfigError) else [error]
-    for problem in problems:
-        print(f"smbd: {problem}", file=sys.stderr)
+    _tell(*(error.problems if isinstance(error, ConfigError) else [error]))
+
+
+def _tell(*messages: object) -> None:
+    for message in messages:
+        sys.stderr.write(f"smbd: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -177,14 +163,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = source.load()
         if options.build_options:
-            _print_build_options(config)
+            sys.stdout.write(_build_options(config))
             return 0
         log.parse_log_level(config.globals.log_level)
     except (ConfigError, ValueError) as error:
         _explain(error)
         return EXIT_FAILED
-    for warning in config.warnings:
-        print(f"smbd: {warning}", file=sys.stderr)
+    _tell(*config.warnings)
     os.umask(0)  # the modes of what clients create are a matter of smb.conf
     try:
         if options.foreground or options.interactive:

@@ -74,7 +74,7 @@ def set_levels(text: str, source: str) -> None:
     try:
         log.set_levels(text)
     except ValueError as error:
-        _log.error("%s wants other log levels: %s", source, error)  # noqa: TRY400 - not our mistake
+        _log.error("%s wants other log levels: %s", source, error)
         return
     _log.info("log level set to %r by %s", text, source)
 

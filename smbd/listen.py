@@ -21,8 +21,8 @@ class ListenError(Exception):
 def bind_all(config: Config) -> list[socket.socket]:
     """Bind and listen.
 
-    An address that this machine does not have (IPv6 switched off, an interface that is down) is left out with a warning;
-    a port that somebody else has is an error.
+    An address that this machine does not have (IPv6 switched off, an interface that is down) is left out with a
+    warning; a port that somebody else has is an error.
 
     Raises:
         ListenError: nothing, or not all that was asked for, could be bound; no socket stays open then.
@@ -35,7 +35,7 @@ def bind_all(config: Config) -> list[socket.socket]:
                 if listener is not None:
                     listeners.append(listener)
         if not listeners:
-            raise ListenError("no address to listen on: see interfaces and smb ports in smb.conf")
+            raise ListenError("no address to listen on: see interfaces and smb ports in smb.conf")  # noqa: TRY301
     except BaseException:
         for listener in listeners:
             listener.close()

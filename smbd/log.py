@@ -1,7 +1,7 @@
 """Logging as Samba's administrators know it, on the standard library's `logging`.
 
-`configure` puts a `LogOptions` (usually made of a configuration by `options_of`) in force for this process: at the start,
-after a fork with the client's own file name, after a reload. No failure to write a log ever reaches the server.
+`configure` puts a `LogOptions` (usually made of a configuration by `options_of`) in force for this process: at the
+start, after a fork with the client's own file name, after a reload. No failure to write a log ever reaches the server.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def options_of(config: Config, context: SubstContext | None = None, *, target: s
     params = config.globals
     path = substitute(params.log_file, context)
     if not path:
-        path = os.path.join(LOG_DIRECTORY, f"log.{PARENT_NAME}")
+        path = f"{LOG_DIRECTORY}/log.{PARENT_NAME}"
     try:
         levels = parse_log_level(params.log_level)
     except ValueError as error:
@@ -162,7 +162,7 @@ class StreamHandler(logging.Handler):
         try:
             self._stream.write(self.format(record))
             self._stream.flush()
-        except Exception:  # noqa: BLE001 - see above
+        except Exception:  # noqa: BLE001, S110 - see above
             pass
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 _MODE: Final = 0o644
-#: After a rotation that was not possible (a worker acting as its user may not rename), try again so many messages later.
+#: After a rotation that was not possible (a worker that acts as its user may not rename): so many messages to the next.
 _RETRY_AFTER: Final = 100
 
 
@@ -40,7 +40,7 @@ class LogFile:
         return self._fd >= 0
 
     def reopen(self) -> bool:
-        """Open the file anew, as after somebody renamed it; False if that is not possible: the old file stays in use."""
+        """Open the file anew, as after somebody renamed it; False if that fails: the old file stays in use."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             fd = os.open(self.path, flags, _MODE)
@@ -77,7 +77,7 @@ class LogFile:
         if mine.st_size <= self.max_size:
             return
         try:
-            current = os.stat(self.path, follow_symlinks=False)
+            current = Path(self.path).lstat()
             if (current.st_dev, current.st_ino) == (mine.st_dev, mine.st_ino):
                 Path(self.path).rename(f"{self.path}.old")
         except FileNotFoundError:

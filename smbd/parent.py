@@ -229,7 +229,7 @@ class Parent:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                _log.error("accept: %s", error.strerror)  # noqa: TRY400 - a state of the system, no bug
+                _log.error("accept: %s", error.strerror)
                 if error.errno in _EXHAUSTED:
                     self._pause_accepting()
                 return
@@ -267,7 +267,7 @@ class Parent:
             pid = os.fork()
         except OSError as error:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            _log.error("fork: %s", error.strerror)  # noqa: TRY400 - a state of the system, no bug
+            _log.error("fork: %s", error.strerror)
             self._pause_accepting()
             return 0
         if pid == 0:

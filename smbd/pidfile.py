@@ -118,7 +118,7 @@ def running_pid(path: str) -> int:
 
 def _same_file(fd: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(fd), os.stat(path, follow_symlinks=False))
+        return os.path.samestat(os.fstat(fd), Path(path).lstat())
     except FileNotFoundError:
         return False
 

@@ -37,7 +37,7 @@ from smbd.confsource import ConfigSource
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
 
-#: Allocations between collections of the youngest generation. Requests make few cycles; a pass costs more than it frees.
+#: Allocations between collections of the youngest generation: requests make few cycles.
 _GC_THRESHOLD: Final = 50_000
 
 #: Signals of a terminal: meant for the parent, which ends the children in order.
@@ -92,7 +92,8 @@ def enter(
         inherited: what comes from the parent.
         title: process title, without the program's name.
         context: what the variables in `log file` stand for; None for a process without a client.
-        on_terminate, on_hangup: called from the loop on SIGTERM and SIGHUP.
+        on_terminate: called from the loop on SIGTERM.
+        on_hangup: called from the loop on SIGHUP.
         on_orphaned: called from the loop when the parent is gone.
 
     Returns:

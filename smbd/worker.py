@@ -15,7 +15,7 @@ from smbd.context import ServerContext
 from smbd.control import register_common, register_worker
 from smbd.eventloop import EventLoop
 from smbd.postfork import Inheritance, enter, join_bus
-from smbd.xsrv.client import serve
+from smbd.smb2.serve import serve
 
 _log = logging.getLogger(__name__)
 
@@ -131,6 +131,6 @@ def run_worker(inherited: Inheritance, sock: socket.socket, address: Any) -> int
     """Run a worker in a freshly forked process; return its exit code, whatever happens inside."""
     try:
         return Worker(inherited, sock, address).run()
-    except Exception:
+    except Exception:  # noqa: BLE001 - the end of the process
         _log.exception("worker of %s (pid %d) gives up", client_address(address), os.getpid())
         return EXIT_FAILED

@@ -113,7 +113,7 @@ class Channel:
             try:
                 yield _decode(data)
             except msgspec.DecodeError as error:
-                _log.error("message of another version dropped: %s", error)  # noqa: TRY400 - no bug of ours
+                _log.error("message of another version dropped: %s", error)
 
     def close(self) -> None:
         """Close this end."""

@@ -141,7 +141,7 @@ class CleanupState:
     def _clean(self, pid: int | None) -> None:
         try:
             removed = self._cleaner.clean(pid)
-        except Exception:  # the next sweep tries again; a database in trouble must not end in a restart loop
+        except Exception:  # noqa: BLE001 - the next sweep tries again; no restart loop for a database in trouble
             _log.exception("cleaning up failed")
             return
         if removed or pid is not None:

@@ -109,7 +109,7 @@ def run_helper(
             main(helper)
         finally:
             helper.close()
-    except Exception:
+    except Exception:  # noqa: BLE001 - the end of the process
         _log.exception("%s gives up", name)
         return EXIT_FAILED
     return EXIT_CLEAN

@@ -5,7 +5,6 @@ A record is as good as its process is alive, so nobody has to remove the name of
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 import msgspec
@@ -43,8 +42,7 @@ class Names:
 
     def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
         self._lock_directory = lock_directory
-        path = os.path.join(lock_directory, "names.tdb")
-        self._db: Db = open_tdb(path, lock_order=0, read_only=read_only)
+        self._db: Db = open_tdb(f"{lock_directory}/names.tdb", lock_order=0, read_only=read_only)
 
     def register(self, name: str, server_id: ServerId, pid: int) -> None:
         """Make `server_id`, which speaks for process `pid`, the one that answers to `name`."""
