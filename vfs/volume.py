@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from vfs.fsa.mangle import MANGLED_ILLEGAL
+from vfs.fsa.visibility import name_test
+from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_user_sid
 
 if TYPE_CHECKING:
     from vfs.locking.share_mode import ShareModes
     from vfs.posix.backend import PosixBackend
 
-MANGLED_NO: Final = 0
-"""`mangled names = no`: there are no short names."""
-MANGLED_YES: Final = 1
-"""`mangled names = yes`: every name that is not 8.3 has a short name."""
-MANGLED_ILLEGAL: Final = 2
-"""`mangled names = illegal`: only names that a Windows client cannot spell have a short name."""
+class IdMap(NamedTuple):
+    """How unix ids and SIDs translate; the default knows S-1-22-1-uid and S-1-22-2-gid only."""
+
+    uid_to_sid: Callable[[int], Sid] = unix_user_sid
+    gid_to_sid: Callable[[int], Sid] = unix_group_sid
+    sid_to_uid: Callable[[Sid], int | None] = lambda sid: sid.rid if sid.in_domain(SID_UNIX_USERS) else None
+    sid_to_gid: Callable[[Sid], int | None] = lambda sid: sid.rid if sid.in_domain(SID_UNIX_GROUPS) else None
 
 
 class VolumeOptions:
@@ -38,8 +45,6 @@ class VolumeOptions:
         "fstype",
         "hide_dot_files",
         "hide_files",
-        "hide_special_files",
-        "hide_unreadable",
         "inherit_acls",
         "inherit_owner",
         "inherit_permissions",
@@ -75,8 +80,6 @@ class VolumeOptions:
         self.map_system = False
         self.map_readonly = False
         self.hide_dot_files = True
-        self.hide_special_files = False
-        self.hide_unreadable = False
         self.hide_files: list[str] = []
         self.veto_files: list[str] = []
         self.delete_veto_files = False
@@ -98,20 +101,53 @@ class Volume:
     """The object store of one tree connect ([MS-FSA] 2.1.1.1).
 
     Attributes:
-        share_name: name of the share, part of what share-mode entries record.
+        share_name: name of the share.
+        share_path: the share's root directory, as share-mode records show it.
         backend: file system access beneath the share's root.
-        options: the administrator's choices.
+        options: the administrator's choices; not to be changed afterwards.
         share_modes: the record of all opens of all processes.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
+        id_map: translates owners and groups.
+        vetoed, hidden: tell whether a component is in `veto files`, `hide files`; None if there are none.
     """
 
-    __slots__ = ("backend", "options", "read_only", "share_modes", "share_name")
+    __slots__ = (
+        "_prefix",
+        "backend",
+        "hidden",
+        "id_map",
+        "options",
+        "read_only",
+        "share_modes",
+        "share_name",
+        "share_path",
+        "vetoed",
+    )
 
     def __init__(
-        self, share_name: str, backend: PosixBackend, options: VolumeOptions, share_modes: ShareModes
+        self,
+        share_name: str,
+        backend: PosixBackend,
+        options: VolumeOptions,
+        share_modes: ShareModes,
+        id_map: IdMap = IdMap(),
     ) -> None:
+        self.id_map = id_map
         self.share_name = share_name
         self.backend = backend
         self.options = options
         self.share_modes = share_modes
         self.read_only = options.read_only
+        self.share_path = os.path.realpath(backend.root)
+        self._prefix = os.fsencode(self.share_path).rstrip(b"/")
+        self.vetoed = name_test(options.veto_files, not options.case_sensitive)
+        self.hidden = name_test(options.hide_files, not options.case_sensitive)
+
+    def full_path(self, path: bytes) -> bytes:
+        """Return the absolute unix path of the share-relative `path`."""
+        return self._prefix + b"/" + path if path else self._prefix or b"/"
+
+    def relative_path(self, full_path: bytes) -> bytes | None:
+        """Return the share-relative path of the absolute `full_path`; None if it lies outside the share."""
+        prefix = self._prefix + b"/"
+        return full_path[len(prefix) :] if full_path.startswith(prefix) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vfs.fsa import access_check
+from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, NTStatusError
+
 if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
-    from vfs.fsa.stat import FileStat
-    from vfs.posix.backend import Stat
+    from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
@@ -17,22 +19,22 @@ class FileObject:
     """One open.
 
     Attributes:
-        fd: descriptor; an O_PATH one if `path_only`.
+        fd: descriptor; an O_PATH one if `path_only`. -1 after `close_file`.
         path: unix path relative to the share as spelled on disk; empty is the root.
         name: SMB path relative to the share as spelled on disk.
         granted_access: what the opener was given; every operation checks against it.
         create_action: FILE_SUPERSEDED, FILE_OPENED, FILE_CREATED or FILE_OVERWRITTEN.
         delete_on_close: opened with FILE_DELETE_ON_CLOSE (takes effect when this open closes).
+        stat: status of the file as last seen through this open.
+        file_attributes: DOS attributes as last seen through this open.
+        creation_time: FILETIME, as last seen through this open.
         position: CurrentByteOffset of FilePositionInformation.
         mode: Mode of FileModeInformation.
-        file_attributes: DOS attributes as last seen through this open.
-        stat: statx result as last seen through this open.
-        sticky_write_time: a set write time stays; later writes through this open do not move it.
-        closed: `close_file` was called.
+        posix_delete: the name goes when this open closes, whoever else has the file open.
+        sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
     __slots__ = (
-        "closed",
         "create_action",
         "create_options",
         "creation_time",
@@ -43,13 +45,12 @@ class FileObject:
         "granted_access",
         "is_directory",
         "mode",
-        "modified",
         "name",
-        "open_stat",
         "owner",
         "path",
         "path_only",
         "position",
+        "posix_delete",
         "share_access",
         "stat",
         "sticky_write_time",
@@ -57,34 +58,83 @@ class FileObject:
         "volume",
     )
 
-    volume: Volume
-    token: SecurityToken
-    owner: OpenOwner
-    fd: int
-    path: bytes
-    name: str
-    is_directory: bool
-    granted_access: int
-    share_access: int
-    create_options: int
-    create_action: int
-    delete_on_close: bool
-    file_id: FileId
-    position: int
-    mode: int
-    file_attributes: int
-    creation_time: int
-    stat: Stat
-    open_stat: FileStat
-    path_only: bool
-    sticky_write_time: bool
-    modified: bool
-    closed: bool
+    def __init__(
+        self,
+        volume: Volume,
+        token: SecurityToken,
+        owner: OpenOwner,
+        fd: int,
+        path: bytes,
+        name: str,
+        stat: Stat,
+        file_id: FileId,
+    ) -> None:
+        self.volume = volume
+        self.token = token
+        self.owner = owner
+        self.fd = fd
+        self.path = path
+        self.name = name
+        self.stat = stat
+        self.file_id = file_id
+        self.is_directory = stat.is_directory
+        self.path_only = False
+        self.granted_access = 0
+        self.share_access = 0
+        self.create_options = 0
+        self.create_action = 0
+        self.delete_on_close = False
+        self.file_attributes = 0
+        self.creation_time = 0
+        self.position = 0
+        self.mode = 0
+        self.sticky_write_time: int | None = None
+        self.posix_delete = False
+
+    @property
+    def full_path(self) -> bytes:
+        """Absolute unix path: the name in share-mode records."""
+        return self.volume.full_path(self.path)
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close_file` was called."""
+        return self.fd < 0
+
+    def require(self, access: int) -> None:
+        """Check that all rights of `access` were granted.
+
+        Raises:
+            NTStatusError: STATUS_ACCESS_DENIED.
+        """
+        if access & ~self.granted_access:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for that")
+
+    def require_any(self, access: int) -> None:
+        """Check that one of the rights of `access` was granted.
+
+        Raises:
+            NTStatusError: STATUS_ACCESS_DENIED.
+        """
+        if not access & self.granted_access:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for that")
+
+    def refresh(self) -> Stat:
+        """Read the status of the file anew.
+
+        Raises:
+            NTStatusError: STATUS_FILE_CLOSED.
+            OSError: as the kernel says.
+        """
+        if self.fd < 0:
+            raise NTStatusError(STATUS_FILE_CLOSED, "closed")
+        self.stat = self.volume.backend.stat(self.fd)
+        return self.stat
 
     def maximal_access(self) -> int:
-        """Return what the opener could have been granted at most (MxAc create context, tree rules included).
+        """Return what the opener could have been granted at most (MxAc create context).
 
         Raises:
             NTStatusError: the security descriptor cannot be read.
         """
-        raise NotImplementedError
+        return access_check.maximal_access(self.volume, self.token, self.fd, self.path, self.stat)

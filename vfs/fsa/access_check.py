@@ -1,0 +1,224 @@
+"""What a token may do with a file: from the stored security descriptor, else from the mode bits ([MS-FSA] 2.1.5.1.2.1).
+
+The kernel has the last word on every open and change. This decides what NTFS would grant beyond it, and what the
+handle is told to have.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import (
+    ACCESS_SYSTEM_SECURITY,
+    DELETE,
+    FILE_ADD_FILE,
+    FILE_ADD_SUBDIRECTORY,
+    FILE_ALL_ACCESS,
+    FILE_APPEND_DATA,
+    FILE_DELETE_CHILD,
+    FILE_GENERIC_EXECUTE,
+    FILE_GENERIC_READ,
+    FILE_GENERIC_WRITE,
+    FILE_LIST_DIRECTORY,
+    FILE_READ_ATTRIBUTES,
+    FILE_READ_EA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    FILE_WRITE_EA,
+    MAXIMUM_ALLOWED,
+    READ_CONTROL,
+    SYNCHRONIZE,
+    WRITE_DAC,
+    WRITE_OWNER,
+)
+from vfs.fsa import stored_security
+from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, NTStatusError
+from vfs.token import SE_SECURITY_PRIVILEGE
+
+if TYPE_CHECKING:
+    from vfs.posix.syscalls import Stat
+    from vfs.token import SecurityToken
+    from vfs.volume import Volume
+
+_S_ISVTX: Final = 0o1000
+
+WRITE_RIGHTS: Final = (
+    FILE_WRITE_DATA
+    | FILE_APPEND_DATA
+    | FILE_WRITE_EA
+    | FILE_DELETE_CHILD
+    | FILE_WRITE_ATTRIBUTES
+    | DELETE
+    | WRITE_DAC
+    | WRITE_OWNER
+)
+"""What a read-only tree connect never grants."""
+
+_EVERYBODY: Final = FILE_READ_ATTRIBUTES | FILE_READ_EA | READ_CONTROL | SYNCHRONIZE
+_OWNER: Final = READ_CONTROL | WRITE_DAC
+
+
+def _rights_table(directory: bool) -> tuple[int, ...]:
+    """Rights for each of the eight values of the rwx bits, DELETE apart: that is the parent's to grant."""
+    table = []
+    for bits in range(8):
+        rights = _EVERYBODY
+        if bits & 4:
+            rights |= FILE_GENERIC_READ
+        if bits & 2:
+            rights |= FILE_GENERIC_WRITE | (FILE_DELETE_CHILD if directory else 0)
+        if bits & 1:
+            rights |= FILE_GENERIC_EXECUTE
+        if bits == 7:  # `acl map full control`
+            rights |= FILE_ALL_ACCESS & ~DELETE
+        table.append(rights)
+    return tuple(table)
+
+
+_FILE_RIGHTS: Final = _rights_table(directory=False)
+_DIRECTORY_RIGHTS: Final = _rights_table(directory=True)
+
+
+def mode_class(stat: Stat, token: SecurityToken) -> int:
+    """Return the three rwx bits of the mode that apply to `token`."""
+    mode = stat.mode
+    if token.uid == stat.uid:
+        return mode >> 6 & 7
+    if stat.gid == token.gid or stat.gid in token.groups:
+        return mode >> 3 & 7
+    return mode & 7
+
+
+def rights_of_mode(stat: Stat, token: SecurityToken) -> int:
+    """Return the rights that the mode bits give `token`, without DELETE."""
+    rights = (_DIRECTORY_RIGHTS if stat.is_directory else _FILE_RIGHTS)[mode_class(stat, token)]
+    return rights | _OWNER if token.uid == stat.uid else rights
+
+
+def _rights_of_kernel(fd: int, stat: Stat, token: SecurityToken) -> int:
+    """Return the rights that the kernel would give the current identity: POSIX ACLs count, unlike in the mode."""
+    bits = sum(bit for bit in (os.R_OK, os.W_OK, os.X_OK) if os.access(f"/proc/self/fd/{fd}", bit, effective_ids=True))
+    rights = (_DIRECTORY_RIGHTS if stat.is_directory else _FILE_RIGHTS)[bits]
+    return rights | _OWNER if token.uid == stat.uid else rights
+
+
+def _is_all_powerful(token: SecurityToken) -> bool:
+    return token.uid == 0 or token.is_system
+
+
+def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, wanted: int) -> int:
+    """Return the rights of the file itself; complete at least for `wanted`."""
+    if _is_all_powerful(token):
+        return FILE_ALL_ACCESS
+    if volume.options.acl_xattr:
+        rights = stored_security.granted(volume, token, fd, stat)
+        if rights is not None:
+            return rights
+    rights = rights_of_mode(stat, token)
+    if wanted & ~rights & ~(DELETE | WRITE_OWNER):
+        rights |= _rights_of_kernel(fd, stat, token)
+    return rights
+
+
+def parent_rights(volume: Volume, token: SecurityToken, path: bytes) -> int:
+    """Return what `token` may do with the directory that `path` is in.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    parent = path.rpartition(b"/")[0]
+    fd = volume.backend.open(parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        return _file_rights(volume, token, fd, volume.backend.stat(fd), FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY)
+    finally:
+        os.close(fd)
+
+
+def may_delete_name(volume: Volume, token: SecurityToken, path: bytes, stat: Stat) -> bool:
+    """Tell whether the directory lets `token` remove the name `path` of a file with status `stat`.
+
+    Raises:
+        OSError: the directory cannot be opened.
+    """
+    if not path:
+        return False
+    if _is_all_powerful(token):
+        return True
+    parent = path.rpartition(b"/")[0]
+    fd = volume.backend.open(parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        parent_stat = volume.backend.stat(fd)
+        if parent_stat.mode & _S_ISVTX and token.uid not in {parent_stat.uid, stat.uid}:
+            return False
+        return bool(_file_rights(volume, token, fd, parent_stat, FILE_DELETE_CHILD) & FILE_DELETE_CHILD)
+    finally:
+        os.close(fd)
+
+
+def maximal_access(volume: Volume, token: SecurityToken, fd: int, path: bytes, stat: Stat) -> int:
+    """Return all rights that `token` can be granted on the file ([MS-DTYP] 2.5.3.2 with MAXIMUM_ALLOWED).
+
+    Raises:
+        NTStatusError: the stored descriptor cannot be read.
+        OSError: the file or its directory cannot be looked at.
+    """
+    rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
+    if not path:
+        pass  # the share's root has no name to remove here; NTFS still shows the right
+    elif not rights & DELETE and may_delete_name(volume, token, path, stat):
+        rights |= DELETE
+    if volume.read_only:
+        rights &= ~WRITE_RIGHTS
+    return rights
+
+
+def check_open(volume: Volume, token: SecurityToken, fd: int, path: bytes, stat: Stat, desired: int) -> int:
+    """Return the access to grant for `desired` (generic bits mapped) on an existing file.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD (ACCESS_SYSTEM_SECURITY).
+        OSError: the file or its directory cannot be looked at.
+    """
+    granted = 0
+    if desired & ACCESS_SYSTEM_SECURITY:
+        if not token.has_privilege(SE_SECURITY_PRIVILEGE):
+            raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "SACL access without the privilege")
+        granted = ACCESS_SYSTEM_SECURITY
+    wanted = desired & ~(MAXIMUM_ALLOWED | ACCESS_SYSTEM_SECURITY)
+    if desired & MAXIMUM_ALLOWED:
+        rights = maximal_access(volume, token, fd, path, stat)
+        granted |= rights
+    else:
+        if volume.read_only and wanted & WRITE_RIGHTS:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share")
+        rights = _file_rights(volume, token, fd, stat, wanted)
+        missing = wanted & ~rights
+        if missing & DELETE and may_delete_name(volume, token, path, stat):
+            rights |= DELETE
+        if missing & FILE_READ_ATTRIBUTES and parent_rights(volume, token, path) & FILE_LIST_DIRECTORY:
+            rights |= FILE_READ_ATTRIBUTES
+    if wanted & ~rights:
+        raise NTStatusError(STATUS_ACCESS_DENIED, f"rights {wanted & ~rights:#x} are not granted")
+    return granted | wanted
+
+
+def check_create(volume: Volume, token: SecurityToken, path: bytes, desired: int, directory: bool) -> int:
+    """Return the access to grant for `desired` on a file about to be created ([MS-FSA] 2.1.5.1.1).
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD (ACCESS_SYSTEM_SECURITY).
+        OSError: the directory cannot be looked at.
+    """
+    if volume.read_only:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share")
+    if desired & ACCESS_SYSTEM_SECURITY and not token.has_privilege(SE_SECURITY_PRIVILEGE):
+        raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "SACL access without the privilege")
+    # Without stored descriptors the kernel's check of the directory is the whole check.
+    if volume.options.acl_xattr and not _is_all_powerful(token):
+        needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
+        if needed & ~parent_rights(volume, token, path):
+            raise NTStatusError(STATUS_ACCESS_DENIED, "directory does not let create")
+    if desired & MAXIMUM_ALLOWED:
+        return desired & ACCESS_SYSTEM_SECURITY | FILE_ALL_ACCESS
+    return desired

@@ -1,0 +1,32 @@
+"""Space reserved beyond the end of file: AllocationSize ([MS-FSA] 2.1.5.1.1, 2.1.5.15.1)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from vfs.ntstatus import STATUS_DISK_FULL, NTStatusError
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+
+_CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
+MAX_FILE_SIZE: Final = (1 << 63) - 1
+
+
+def reserve(fo: FileObject, size: int) -> None:
+    """Reserve space for `size` bytes without moving the end of file; a no-op where the file system cannot.
+
+    Raises:
+        NTStatusError: STATUS_DISK_FULL.
+        OSError: any other failure.
+    """
+    if fo.is_directory or size <= 0:
+        return
+    if size > MAX_FILE_SIZE:
+        raise NTStatusError(STATUS_DISK_FULL, "no file is that large")
+    try:
+        fo.volume.backend.fallocate(fo.fd, 0, size, keep_size=True)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise

@@ -1,0 +1,200 @@
+"""DOS attributes and creation time: where they are kept ([MS-FSCC] 2.6, [MS-FSA] 2.1.1.3).
+
+Stored in the xattr user.DOSATTRIB as Samba does, or without it expressed by mode bits as `map archive` and its kin say.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from vfs.constants import (
+    FILE_ATTRIBUTE_ARCHIVE,
+    FILE_ATTRIBUTE_DIRECTORY,
+    FILE_ATTRIBUTE_HIDDEN,
+    FILE_ATTRIBUTE_NORMAL,
+    FILE_ATTRIBUTE_NOT_CONTENT_INDEXED,
+    FILE_ATTRIBUTE_OFFLINE,
+    FILE_ATTRIBUTE_READONLY,
+    FILE_ATTRIBUTE_SPARSE_FILE,
+    FILE_ATTRIBUTE_SYSTEM,
+    FILE_ATTRIBUTE_TEMPORARY,
+)
+from vfs.fsa import times
+from vfs.fsa.names import component_to_str
+from vfs.posix import credentials, dosattrib
+
+if TYPE_CHECKING:
+    from vfs.posix.syscalls import Stat
+    from vfs.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+_BLOBS: Final = 1024
+"""Decoded values kept: in a tree copied by one program many files have the same one."""
+
+_WRITE_BITS: Final = 0o222
+_OWNER_WRITE: Final = 0o200
+_ARCHIVE_BIT: Final = 0o100
+_SYSTEM_BIT: Final = 0o010
+_HIDDEN_BIT: Final = 0o001
+
+STORED: Final = (
+    FILE_ATTRIBUTE_READONLY
+    | FILE_ATTRIBUTE_HIDDEN
+    | FILE_ATTRIBUTE_SYSTEM
+    | FILE_ATTRIBUTE_ARCHIVE
+    | FILE_ATTRIBUTE_TEMPORARY
+    | FILE_ATTRIBUTE_SPARSE_FILE
+    | FILE_ATTRIBUTE_OFFLINE
+    | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
+)
+"""What is kept about a file; DIRECTORY and NORMAL follow from the rest."""
+SETTABLE: Final = STORED & ~FILE_ATTRIBUTE_SPARSE_FILE
+"""What a client sets directly; sparse is set by its own FSCTL."""
+
+
+def hidden_by_name(volume: Volume, path: bytes) -> bool:
+    """Tell whether `hide dot files` or `hide files` hide the last component of `path`."""
+    last = path[path.rfind(b"/") + 1 :]
+    if last[:1] == b"." and volume.options.hide_dot_files:
+        return last not in {b".", b".."}
+    return volume.hidden is not None and volume.hidden(component_to_str(last))
+
+
+def complete(volume: Volume, stat: Stat, path: bytes, stored: int) -> int:
+    """Return `stored` attributes with those that follow from type and name; NORMAL if there are none."""
+    if hidden_by_name(volume, path):
+        stored |= FILE_ATTRIBUTE_HIDDEN
+    if stat.mode & 0o170000 == 0o040000:
+        return stored | FILE_ATTRIBUTE_DIRECTORY
+    return stored or FILE_ATTRIBUTE_NORMAL
+
+
+def of_mode(volume: Volume, stat: Stat) -> int:
+    """Return the attributes that the mode bits express under the ``map`` options."""
+    options = volume.options
+    if stat.is_directory:
+        return 0
+    attributes = 0
+    if options.map_archive and stat.mode & _ARCHIVE_BIT:
+        attributes |= FILE_ATTRIBUTE_ARCHIVE
+    if options.map_system and stat.mode & _SYSTEM_BIT:
+        attributes |= FILE_ATTRIBUTE_SYSTEM
+    if options.map_hidden and stat.mode & _HIDDEN_BIT:
+        attributes |= FILE_ATTRIBUTE_HIDDEN
+    if options.map_readonly and not stat.mode & _OWNER_WRITE:
+        attributes |= FILE_ATTRIBUTE_READONLY
+    return attributes
+
+
+def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]:
+    """Return (stored attributes, creation time as FILETIME) of a file whose xattr is `blob`."""
+    if blob is None:
+        return of_mode(volume, stat), times.to_filetime(stat.btime_ns)
+    kept, creation_time = _unpack(blob)
+    return (
+        of_mode(volume, stat) if kept is None else kept,
+        creation_time or times.to_filetime(stat.btime_ns),
+    )
+
+
+@lru_cache(_BLOBS)
+def _unpack(blob: bytes) -> tuple[int | None, int]:
+    try:
+        found = dosattrib.unpack(blob)
+    except dosattrib.DosAttribError as error:
+        _log.warning("%s", error)
+        return None, 0
+    return (None if found.attributes is None else found.attributes & STORED), found.create_time or 0
+
+
+def load_stored(volume: Volume, fd: int, stat: Stat) -> tuple[int, int]:
+    """Return (stored attributes, creation time as FILETIME) of an open file.
+
+    Raises:
+        OSError: the xattr cannot be read.
+    """
+    blob = volume.backend.fgetxattr(fd, dosattrib.XATTR_NAME) if volume.options.store_dos_attributes else None
+    return from_blob(volume, stat, blob)
+
+
+def load(volume: Volume, fd: int, path: bytes, stat: Stat) -> tuple[int, int]:
+    """Return (all attributes, creation time as FILETIME) of an open file.
+
+    Raises:
+        OSError: the xattr cannot be read.
+    """
+    stored, creation_time = load_stored(volume, fd, stat)
+    return complete(volume, stat, path, stored), creation_time
+
+
+def store(volume: Volume, fd: int, stat: Stat, attributes: int, creation_time: int) -> None:
+    """Keep `attributes` and `creation_time`; the caller has checked that the opener may.
+
+    Raises:
+        OSError: they cannot be kept.
+    """
+    if volume.options.store_dos_attributes:
+        blob = dosattrib.pack(attributes & STORED, creation_time)
+        try:
+            volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
+        except PermissionError:
+            # FILE_WRITE_ATTRIBUTES was granted; that the mode has no write bit must not matter.
+            with credentials.as_root():
+                volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.ENOTSUP}:
+                raise
+        else:
+            return
+    mode = mapped_mode(volume, stat, attributes)
+    if mode != stat.mode & 0o7777:
+        volume.backend.fchmod(fd, mode)
+
+
+def mapped_mode(volume: Volume, stat: Stat, attributes: int) -> int:
+    """Return the permission bits of `stat` changed to express `attributes` under the ``map`` options."""
+    options = volume.options
+    mode = stat.mode & 0o7777
+    if stat.is_directory:
+        return mode
+    for wanted, bit, attribute in (
+        (options.map_archive, _ARCHIVE_BIT, FILE_ATTRIBUTE_ARCHIVE),
+        (options.map_system, _SYSTEM_BIT, FILE_ATTRIBUTE_SYSTEM),
+        (options.map_hidden, _HIDDEN_BIT, FILE_ATTRIBUTE_HIDDEN),
+    ):
+        if wanted:
+            mode = mode | bit if attributes & attribute else mode & ~bit
+    if options.map_readonly:
+        if attributes & FILE_ATTRIBUTE_READONLY:
+            mode &= ~_WRITE_BITS
+        elif not mode & _OWNER_WRITE:
+            mode |= _WRITE_BITS & (options.create_mask | _OWNER_WRITE)
+    return mode
+
+
+def file_mode(volume: Volume, attributes: int, parent_mode: int | None) -> int:
+    """Return the mode for a new file; `parent_mode` only under ``inherit permissions``."""
+    options = volume.options
+    mode = 0o666
+    if options.map_readonly and not options.store_dos_attributes and attributes & FILE_ATTRIBUTE_READONLY:
+        mode &= ~_WRITE_BITS
+    if options.map_archive and attributes & FILE_ATTRIBUTE_ARCHIVE:
+        mode |= _ARCHIVE_BIT
+    if options.map_system and attributes & FILE_ATTRIBUTE_SYSTEM:
+        mode |= _SYSTEM_BIT
+    if options.map_hidden and attributes & FILE_ATTRIBUTE_HIDDEN:
+        mode |= _HIDDEN_BIT
+    if parent_mode is not None:
+        return mode & 0o111 | parent_mode & 0o666
+    return mode & options.create_mask | options.force_create_mode
+
+
+def directory_mode(volume: Volume, parent_mode: int | None) -> int:
+    """Return the mode for a new directory; `parent_mode` only under ``inherit permissions``."""
+    if parent_mode is not None:
+        return parent_mode & 0o3777
+    return 0o777 & volume.options.directory_mask | volume.options.force_directory_mode

@@ -1,0 +1,75 @@
+"""Closing an open and what it may bring about: deletion ([MS-FSA] 2.1.5.5)."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vfs.fsa import delete
+from vfs.locking.entry import DeleteToken
+from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
+from vfs.posix import credentials
+from vfs.token import UnixToken
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+
+_log = logging.getLogger(__name__)
+
+
+def close_file(fo: FileObject) -> None:
+    """Close `fo`; the last close of a delete-pending name removes it.
+
+    The open is gone afterwards, also if an error is raised.
+
+    Raises:
+        NTStatusError: STATUS_FILE_CLOSED; the deletion failed.
+    """
+    if fo.fd < 0:
+        raise NTStatusError(STATUS_FILE_CLOSED, "closed twice")
+    owner = fo.owner
+    try:
+        with fo.volume.share_modes.lock(fo.file_id) as lock:
+            path = lock.remove(owner.server_id, owner.open_id) or fo.full_path
+            if fo.delete_on_close:
+                lock.set_delete(delete.token_of(fo, path))
+            token = lock.delete_token(path)
+            if token is not None and (fo.posix_delete or not lock.opens_of(path)):
+                lock.clear_delete(path)
+                # Under the lock, so that nobody opens what is about to go.
+                _remove(fo, token)
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise from_oserror(error, "delete on close") from None
+    finally:
+        os.close(fo.fd)
+        fo.fd = -1
+
+
+def _remove(fo: FileObject, token: DeleteToken) -> None:
+    """Remove the name of `token` with its credentials, if it still is a name of the file of `fo`."""
+    path = fo.volume.relative_path(token.path)
+    if not path:
+        _log.warning("%r is outside of share %s and stays", token.path, fo.volume.share_name)
+        return
+    with _identity(token):
+        delete.remove_name(fo, path)
+
+
+@contextmanager
+def _identity(token: DeleteToken) -> Iterator[None]:
+    """Act as who asked for the deletion, which is not always who closes last."""
+    before = credentials.current()
+    wanted = UnixToken(token.uid, token.gid, token.groups)
+    if before is None or before == wanted or not credentials.can_switch():
+        yield
+        return
+    credentials.impersonate(wanted)
+    try:
+        yield
+    finally:
+        credentials.impersonate(before)

@@ -1,0 +1,117 @@
+"""Creating a file or directory: [MS-FSA] 2.1.5.1.1."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import map_generic
+from vfs.constants import (
+    FILE_ATTRIBUTE_ARCHIVE,
+    FILE_CREATED,
+    FILE_DIRECTORY_FILE,
+)
+from vfs.file_id import FileId
+from vfs.fsa import access_check, allocation, attributes, ea, names, share, stored_security, times
+from vfs.fsa.file_object import FileObject
+from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
+from vfs.posix import credentials
+
+if TYPE_CHECKING:
+    from vfs.fsa.params import OpenOwner, OpenParams
+    from vfs.posix.syscalls import Stat
+    from vfs.token import SecurityToken
+    from vfs.volume import Volume
+
+_CREATE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def create(
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
+) -> FileObject:
+    """Create `path`, which did not exist a moment ago, and open it.
+
+    Raises:
+        FileExistsError: somebody else created it meanwhile.
+        NTStatusError, OSError: why it cannot be created; nothing is left behind then.
+    """
+    directory = bool(params.create_options & FILE_DIRECTORY_FILE)
+    if not volume.options.preserve_case:
+        head, slash, last = path.rpartition(b"/")
+        path = head + slash + last.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
+    granted = access_check.check_create(volume, token, path, map_generic(params.desired_access), directory)
+    parent = _parent_stat(volume, path)
+    stored = params.file_attributes & attributes.SETTABLE | (0 if directory else FILE_ATTRIBUTE_ARCHIVE)
+    try:
+        fd = _make(volume, path, directory, stored, parent)
+    except PermissionError:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "the directory does not let create") from None
+    try:
+        stat = volume.backend.stat(fd)
+        fo = FileObject(
+            volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino)
+        )
+        fo.granted_access = granted
+        fo.create_action = FILE_CREATED
+        fo.creation_time = times.to_filetime(stat.btime_ns)
+        if not share.enter(fo, params):
+            raise NTStatusError(STATUS_SHARING_VIOLATION, "removed at once by somebody else")
+    except BaseException:
+        # Somebody opened the new name in the moment between: it is his now, too.
+        os.close(fd)
+        raise
+    try:
+        _equip(fo, params, stored, parent)
+    except BaseException:
+        _remove(volume, path, directory)
+        share.withdraw(fo)
+        raise
+    return fo
+
+
+def _parent_stat(volume: Volume, path: bytes) -> Stat | None:
+    """Return the status of the directory of `path` where an option makes it matter."""
+    options = volume.options
+    if options.inherit_permissions or options.inherit_owner:
+        return volume.backend.stat_path(path.rpartition(b"/")[0])
+    return None
+
+
+def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Stat | None) -> int:
+    parent_mode = parent.mode if parent is not None and volume.options.inherit_permissions else None
+    if not directory:
+        return volume.backend.open(path, _CREATE_FLAGS, attributes.file_mode(volume, stored, parent_mode))
+    volume.backend.mkdir(path, attributes.directory_mode(volume, parent_mode))
+    try:
+        return volume.backend.open(path, _DIRECTORY_FLAGS)
+    except PermissionError:
+        # A directory mask without the read bit: the creator gets what is left.
+        return volume.backend.open(path, os.O_PATH | _DIRECTORY_FLAGS)
+
+
+def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:
+    """Give the new file all that the request carries: security, EAs, space, attributes."""
+    volume = fo.volume
+    if parent is not None and volume.options.inherit_owner and parent.uid != fo.stat.uid:
+        with credentials.as_root():
+            volume.backend.fchown(fo.fd, parent.uid, -1)
+    if volume.options.acl_xattr:
+        stored_security.initialise(fo, params.security_descriptor)
+    if params.extended_attributes:
+        ea.set_eas_unchecked(fo, params.extended_attributes)
+    if params.allocation_size:
+        allocation.reserve(fo, params.allocation_size)
+        fo.refresh()
+    if stored or volume.options.store_dos_attributes:
+        attributes.store(volume, fo.fd, fo.stat, stored, fo.creation_time)
+    fo.file_attributes = attributes.complete(volume, fo.stat, fo.path, stored)
+
+
+def _remove(volume: Volume, path: bytes, directory: bool) -> None:
+    with contextlib.suppress(OSError):
+        if directory:
+            volume.backend.rmdir(path)
+        else:
+            volume.backend.unlink(path)

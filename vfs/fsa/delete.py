@@ -1,0 +1,120 @@
+"""Deleting: may it be, is the directory empty, and the act itself ([MS-FSA] 2.1.5.15.3, 2.1.5.5)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from vfs.access import DELETE
+from vfs.constants import FILE_ATTRIBUTE_READONLY
+from vfs.fsa import attributes
+from vfs.fsa.names import component_to_str
+from vfs.locking.entry import DeleteToken
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_CANNOT_DELETE,
+    STATUS_DIRECTORY_NOT_EMPTY,
+    NTStatusError,
+)
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+    from vfs.posix.syscalls import Stat
+
+_log = logging.getLogger(__name__)
+
+
+def token_of(fo: FileObject, path: bytes) -> DeleteToken:
+    """Return the delete token for the absolute `path` with the credentials of `fo`."""
+    return DeleteToken(path, fo.token.uid, fo.token.gid, fo.token.groups)
+
+
+def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
+    """Check that the name of `fo` can become delete-pending.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_CANNOT_DELETE, STATUS_DIRECTORY_NOT_EMPTY.
+        OSError: it cannot be found out.
+    """
+    volume = fo.volume
+    if volume.read_only or not fo.path:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share, or its root")
+    fo.require(DELETE)
+    if not ignore_readonly and not volume.options.delete_readonly:
+        attribute_bits, _ = attributes.load(volume, fo.fd, fo.path, fo.stat)
+        if attribute_bits & FILE_ATTRIBUTE_READONLY:
+            raise NTStatusError(STATUS_CANNOT_DELETE, "read-only file")
+    if fo.is_directory and not is_empty(fo):
+        raise NTStatusError(STATUS_DIRECTORY_NOT_EMPTY, "directory is not empty")
+
+
+def is_empty(fo: FileObject) -> bool:
+    """Tell whether a directory can be removed: what `delete veto files` would remove with it does not count.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    volume = fo.volume
+    fd = fo.fd
+    if fo.path_only:
+        fd = volume.backend.open(fo.path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return all(
+            volume.options.delete_veto_files and volume.vetoed is not None and volume.vetoed(component_to_str(name))
+            for name, _ in volume.backend.listdir(fd)
+        )
+    finally:
+        if fd != fo.fd:
+            os.close(fd)
+
+
+def remove_name(fo: FileObject, path: bytes) -> None:
+    """Remove the share-relative name `path` if it is a name of the file of `fo`; another file by that name stays.
+
+    Raises:
+        OSError: as the kernel says.
+    """
+    backend = fo.volume.backend
+    parent, name = backend.open_parent(path)
+    try:
+        if not _is_name_of(fo, backend.stat_at(parent, name)):
+            _log.info("%r is another file now and stays", path)
+            return
+        if not fo.is_directory:
+            os.unlink(name, dir_fd=parent)
+            return
+        try:
+            os.rmdir(name, dir_fd=parent)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or not fo.volume.options.delete_veto_files:
+                raise
+            _remove_vetoed(fo, parent, name)
+            os.rmdir(name, dir_fd=parent)
+    finally:
+        backend.close_parent(parent)
+
+
+def _is_name_of(fo: FileObject, found: Stat) -> bool:
+    # What was opened through a symbolic link is deleted by removing the link.
+    return found.is_symlink or (found.ino == fo.file_id.ino and found.dev == fo.file_id.dev)
+
+
+def _remove_vetoed(fo: FileObject, parent: int, name: bytes) -> None:
+    """Remove the vetoed entries of a directory, whole trees included."""
+    volume = fo.volume
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        for entry in os.listdir(fd):
+            if volume.vetoed is None or not volume.vetoed(entry):
+                continue
+            try:
+                os.unlink(entry, dir_fd=fd)
+            except IsADirectoryError:
+                with contextlib.suppress(OSError):
+                    shutil.rmtree(entry, dir_fd=fd)
+    finally:
+        os.close(fd)

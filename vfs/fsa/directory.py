@@ -1,0 +1,230 @@
+"""Listing a directory: [MS-FSA] 2.1.5.6.3.
+
+The names are read once, when the scan starts; the status of an entry only when its turn comes. What vanished by then
+is left out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import FILE_LIST_DIRECTORY
+from vfs.constants import FILE_ATTRIBUTE_DIRECTORY
+from vfs.fsa import attributes, ea, times
+from vfs.fsa.lookup import NameFreeError, resolve
+from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, short_name
+from vfs.fsa.names import check_pattern, component_to_str, to_unix
+from vfs.fsa.stat import DirEntry
+from vfs.fsa.wildcards import compile_expression, has_wildcards
+from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
+from vfs.posix.dosattrib import XATTR_NAME
+from vfs.posix.names import to_bytes
+from vfs.posix.syscalls import statx_at
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+    from vfs.posix.syscalls import Stat
+
+__all__ = ["DirEntry", "DirectoryScan", "open_scan"]
+
+_BLOCK: Final = 512
+_S_IFMT: Final = 0o170000
+_S_IFLNK: Final = 0o120000
+
+
+def open_scan(fo: FileObject, pattern: str, *, with_short_names: bool = False, with_ea_size: bool = False) -> DirectoryScan:
+    """Start listing what matches `pattern`; an empty one means everything.
+
+    Args:
+        fo: an open directory.
+        pattern: the search expression.
+        with_short_names: fill in `DirEntry.short_name`.
+        with_ea_size: fill in `DirEntry.ea_size`, which costs system calls for each entry.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_PARAMETER (no directory), STATUS_ACCESS_DENIED, STATUS_OBJECT_NAME_INVALID.
+    """
+    if not fo.is_directory:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "not a directory")
+    fo.require(FILE_LIST_DIRECTORY)
+    return DirectoryScan(fo, pattern or "*", with_short_names=with_short_names, with_ea_size=with_ea_size)
+
+
+def _xattr_at(dir_fd: int, name: str) -> bytes | None:
+    """Return the xattr with the DOS attributes of an entry.
+
+    There is no getxattrat before Linux 6.13, and a path through /proc costs twice as much as changing the working
+    directory, which nothing else in a worker depends on.
+    """
+    os.fchdir(dir_fd)
+    try:
+        return os.getxattr(name, XATTR_NAME, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in {errno.ENODATA, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES}:
+            return None
+        raise
+
+
+class DirectoryScan:
+    """Iterator over the entries of one directory; keeps its place from query to query.
+
+    Attributes:
+        pattern: the search expression, fixed by the first query until `restart`.
+        with_short_names: fill in short names.
+        with_ea_size: fill in the sizes of EAs.
+        returned: whether `__next__` has ever given an entry since the start.
+    """
+
+    def __init__(self, fo: FileObject, pattern: str, *, with_short_names: bool, with_ea_size: bool) -> None:
+        self._fo = fo
+        self.with_short_names = with_short_names
+        self.with_ea_size = with_ea_size
+        self.restart(pattern)
+
+    def restart(self, pattern: str | None = None) -> None:
+        """Begin anew, with another pattern if one is given.
+
+        Raises:
+            NTStatusError: STATUS_OBJECT_NAME_INVALID, or what reading the directory said.
+        """
+        if pattern:
+            check_pattern(pattern)
+            self.pattern = pattern
+        self.returned = False
+        self._pushed: list[DirEntry] = []
+        try:
+            self._names = iter(self._matching())
+        except OSError as error:
+            raise from_oserror(error, "list") from None
+
+    def __iter__(self) -> Iterator[DirEntry]:
+        return self
+
+    def __next__(self) -> DirEntry:
+        if self._pushed:
+            return self._pushed.pop()
+        if self._fo.fd < 0:
+            raise StopIteration
+        for name in self._names:
+            try:
+                entry = self._entry(name)
+            except OSError as error:
+                if error.errno in {errno.ENOENT, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EXDEV}:
+                    continue  # gone, or a link that leads nowhere
+                raise from_oserror(error, "list") from None
+            self.returned = True
+            return entry
+        raise StopIteration
+
+    def push_back(self, entry: DirEntry) -> None:
+        """Return `entry` first at the next call: it did not fit."""
+        self._pushed.append(entry)
+
+    def _matching(self) -> list[str]:
+        """Return the names to list: dot and dot-dot first, as NTFS does."""
+        volume = self._fo.volume
+        ignore_case = not volume.options.case_sensitive
+        if not has_wildcards(self.pattern):
+            return self._single()
+        matcher = compile_expression(self.pattern, ignore_case)
+        everything = matcher is bool
+        names = [name for name in (".", "..") if everything or matcher(name)]
+        listed: list[str] = os.listdir(self._fo.fd)
+        vetoed = volume.vetoed
+        if vetoed is not None:
+            listed = [name for name in listed if not vetoed(name)]
+        if not everything:
+            listed = [name for name in listed if matcher(self._shown(name)) or self._short_matches(name)]
+        return names + listed
+
+    def _single(self) -> list[str]:
+        """Return the one entry an expression without wildcards means; the directory is not read for it."""
+        if self.pattern in {".", ".."}:
+            return [self.pattern]
+        fo = self._fo
+        wanted = to_unix(self.pattern)
+        if fo.volume.vetoed is not None and fo.volume.vetoed(self.pattern):
+            return []
+        try:
+            found = resolve(fo.volume, fo.path + b"/" + wanted if fo.path else wanted)
+        except (NameFreeError, NTStatusError):
+            return []
+        return [os.fsdecode(found[found.rfind(b"/") + 1 :])]
+
+    def _short_matches(self, name: str) -> bool:
+        mode = self._fo.volume.options.mangled_names
+        return mode != MANGLED_NO and could_be_mangled(self.pattern) and short_name(name, mode) == self.pattern.upper()
+
+    def _shown(self, name: str) -> str:
+        """Return the name a client sees for the on-disk `name`."""
+        if not name.isascii():
+            name = component_to_str(to_bytes(name))
+        if self._fo.volume.options.mangled_names != MANGLED_NO and is_illegal(name):
+            return mangle(name)
+        return name
+
+    def _entry(self, name: str) -> DirEntry:
+        fo = self._fo
+        volume = fo.volume
+        raw = to_bytes(name)
+        if name in {".", ".."}:
+            return self._dot_entry(name)
+        stat = statx_at(fo.fd, raw)
+        kind = stat.mode & _S_IFMT
+        blob = None
+        if kind == _S_IFLNK:
+            path = fo.path + b"/" + raw if fo.path else raw
+            fd = volume.backend.open(path, os.O_PATH)
+            try:
+                stat = volume.backend.stat(fd)
+                if volume.options.store_dos_attributes:
+                    blob = volume.backend.fgetxattr(fd, XATTR_NAME)
+            finally:
+                os.close(fd)
+        elif volume.options.store_dos_attributes:
+            blob = _xattr_at(fo.fd, name)
+        stored, creation_time = attributes.from_blob(volume, stat, blob)
+        ea_size = 0
+        if self.with_ea_size and volume.options.ea_support and kind != _S_IFLNK:
+            os.fchdir(fo.fd)
+            ea_size = ea.size_of(name)
+        return self._make(
+            self._shown(name), stat, attributes.complete(volume, stat, raw, stored), creation_time, ea_size
+        )
+
+    def _dot_entry(self, name: str) -> DirEntry:
+        fo = self._fo
+        volume = fo.volume
+        if name == "." or not fo.path:
+            stat = volume.backend.stat(fo.fd)
+            stored, creation_time = attributes.load_stored(volume, fo.fd, stat)
+        else:
+            fd = volume.backend.open(fo.path.rpartition(b"/")[0], os.O_PATH | os.O_DIRECTORY)
+            try:
+                stat = volume.backend.stat(fd)
+                stored, creation_time = attributes.load_stored(volume, fd, stat)
+            finally:
+                os.close(fd)
+        return self._make(name, stat, stored | FILE_ATTRIBUTE_DIRECTORY, creation_time)
+
+    def _make(
+        self, name: str, stat: Stat, file_attributes: int, creation_time: int, ea_size: int = 0
+    ) -> DirEntry:
+        directory = file_attributes & FILE_ATTRIBUTE_DIRECTORY
+        return DirEntry(
+            name,
+            file_attributes,
+            creation_time,
+            times.to_filetime(stat.atime_ns),
+            times.to_filetime(stat.mtime_ns),
+            times.to_filetime(stat.ctime_ns),
+            0 if directory else stat.size,
+            0 if directory else stat.blocks * _BLOCK,
+            stat.ino,
+            ea_size,
+            0,
+            short_name(name, self._fo.volume.options.mangled_names) if self.with_short_names else "",
+        )

@@ -1,0 +1,164 @@
+"""From the spelling of a client to a descriptor: exact first, then as Windows compares, then by short name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Final
+
+from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, find_mangled
+from vfs.fsa.names import component_to_str
+from vfs.fsa.visibility import path_is_vetoed
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_NOT_A_DIRECTORY,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_OBJECT_PATH_NOT_FOUND,
+    NTStatusError,
+)
+from vfs.posix.backend import NameNotFoundError
+from vfs.posix.names import to_bytes
+
+if TYPE_CHECKING:
+    from vfs.volume import Volume
+
+
+_FINAL_ERRORS: Final = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE,
+})  # fmt: skip
+"""Failures that another access mode cannot change."""
+
+
+class NameFreeError(Exception):
+    """There is no such name, but its directory exists: a file can be created.
+
+    Attributes:
+        parent: on-disk spelling of the directory, empty for the share's root.
+    """
+
+    def __init__(self, parent: bytes) -> None:
+        super().__init__(parent)
+        self.parent = parent
+
+
+def check_veto(volume: Volume, path: bytes) -> None:
+    """Refuse a path with a vetoed component, as if it did not exist.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND.
+    """
+    if volume.vetoed is not None:
+        vetoed, last = path_is_vetoed(volume.vetoed, path)
+        if vetoed:
+            raise NTStatusError(
+                STATUS_OBJECT_NAME_NOT_FOUND if last else STATUS_OBJECT_PATH_NOT_FOUND, "vetoed name"
+            )
+
+
+def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
+    """Return the on-disk spelling of `path`.
+
+    Args:
+        volume: where to look.
+        path: unix path as the client spells it.
+        tried: the exact spelling was found missing just now.
+
+    Raises:
+        NameFreeError: only the last component is missing.
+        NTStatusError: STATUS_OBJECT_PATH_NOT_FOUND; STATUS_OBJECT_NAME_NOT_FOUND for a symbolic link that leads nowhere.
+        OSError: any other failure.
+    """
+    try:
+        return volume.backend.resolve(path, tried=tried)
+    except NameNotFoundError as error:
+        missing = error
+    if volume.options.mangled_names != MANGLED_NO and b"~" in path:
+        demangled = _demangle(volume, path)
+        if demangled != path:
+            return resolve(volume, demangled)
+    if not missing.missing_last:
+        raise NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "directory does not exist")
+    if missing.occupied:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "symbolic link that may not be followed")
+    raise NameFreeError(missing.parent)
+
+
+def _demangle(volume: Volume, path: bytes) -> bytes:
+    """Replace the components of `path` that are computed short names by the names they stand for."""
+    done: list[bytes] = []
+    for component in path.split(b"/"):
+        found = component
+        text = component_to_str(component)
+        if could_be_mangled(text):
+            try:
+                fd = volume.backend.open(b"/".join(done), os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                return path
+            try:
+                names = os.listdir(fd)
+            finally:
+                os.close(fd)
+            long_name = find_mangled(text, names, volume.options.mangled_names)
+            if long_name is not None:
+                found = to_bytes(long_name)
+        done.append(found)
+    return b"/".join(done)
+
+
+def not_a_directory(volume: Volume, path: bytes) -> NTStatusError:
+    """Return the error for ENOTDIR on `path`: a file where a directory was asked for, or a file on the way."""
+    try:
+        volume.backend.stat_path(path)
+    except OSError:
+        return NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "a file is used as a directory")
+    return NTStatusError(STATUS_NOT_A_DIRECTORY, "not a directory")
+
+
+class Opened:
+    """A descriptor, the on-disk spelling it was found by, and the access mode it has."""
+
+    __slots__ = ("fd", "mode", "path")
+
+    def __init__(self, fd: int, path: bytes, mode: int) -> None:
+        self.fd = fd
+        self.path = path
+        self.mode = mode
+
+
+def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> Opened:
+    """Open the existing `path` with the first of the access `modes` that the kernel allows.
+
+    Raises:
+        NameFreeError: only the last component is missing.
+        NTStatusError: why it cannot be opened, as far as it is about names.
+        OSError: any other failure.
+    """
+    resolved = False
+    while True:
+        try:
+            return _open_modes(volume, path, modes, flags)
+        except FileNotFoundError:
+            if resolved:
+                raise
+        except NotADirectoryError:
+            raise not_a_directory(volume, path) from None
+        spelled = resolve(volume, path, tried=True)
+        resolved = True
+        path = spelled
+
+
+def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> Opened:
+    last = len(modes) - 1
+    for index, mode in enumerate(modes):
+        try:
+            fd = volume.backend.open(path, mode | flags)
+        except (PermissionError, IsADirectoryError):
+            if index == last:
+                raise
+        except OSError as error:
+            # EROFS, ETXTBSY, ENXIO (sockets): another mode may do.
+            if index == last or error.errno in _FINAL_ERRORS:
+                raise
+        else:
+            return Opened(fd, path, mode)
+    raise NTStatusError(STATUS_ACCESS_DENIED, "no way to open")

@@ -1,0 +1,227 @@
+"""Opening a file or directory: [MS-FSA] 2.1.5.1.
+
+The common case, a file that exists, costs one openat2, one statx, one getxattr and one locked record. Names are
+looked up by the kernel in the spelling of the client first; only if that fails as Windows compares.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from vfs.access import (
+    DELETE,
+    FILE_APPEND_DATA,
+    FILE_EXECUTE,
+    FILE_READ_DATA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    FILE_WRITE_EA,
+    MAXIMUM_ALLOWED,
+    map_generic,
+)
+from vfs.constants import (
+    FILE_ATTRIBUTE_READONLY,
+    FILE_CREATE,
+    FILE_DELETE_ON_CLOSE,
+    FILE_DIRECTORY_FILE,
+    FILE_NON_DIRECTORY_FILE,
+    FILE_OPENED,
+    FILE_OVERWRITE,
+    FILE_OVERWRITE_IF,
+    FILE_SUPERSEDE,
+)
+from vfs.file_id import FileId
+from vfs.fsa import access_check, attributes, create, names, overwrite, share
+from vfs.fsa.file_object import FileObject
+from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
+from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
+from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_CANNOT_DELETE,
+    STATUS_FILE_IS_A_DIRECTORY,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_A_DIRECTORY,
+    STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SHARING_VIOLATION,
+    NTStatusError,
+    from_oserror,
+)
+from vfs.token import SecurityToken
+from vfs.volume import Volume
+
+__all__ = ["EaEntry", "FileObject", "OpenOwner", "OpenParams", "open_file"]
+
+_RACES: Final = 8
+"""How often an open starts anew because a name appeared or vanished under it."""
+_FLAGS: Final = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
+_READ: Final = FILE_READ_DATA | FILE_EXECUTE
+
+_MODES_READ: Final = (os.O_RDONLY,)
+_MODES_WRITE: Final = (os.O_RDWR, os.O_WRONLY, os.O_RDONLY)
+_MODES_READ_WRITE: Final = (os.O_RDWR, os.O_RDONLY)
+_MODES_STATUS: Final = (os.O_RDONLY, os.O_PATH)
+_MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_PATH)
+
+
+async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
+    """Open or create a file or directory ([MS-FSA] 2.1.5.1).
+
+    The caller has switched to the identity of `token`. Suspends only to wait for other opens.
+
+    Args:
+        volume: the share.
+        token: who opens.
+        params: what is asked for.
+        owner: identifies the open in the share-mode record.
+
+    Raises:
+        NTStatusError: whatever keeps the file from being opened.
+    """
+    check_params(params)
+    parsed = names.parse(params.path)
+    check_name(parsed, params.create_options)
+    if parsed.stream or params.timewarp:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no named streams and no snapshots here")
+    check_veto(volume, parsed.path)
+    if parsed.must_be_directory:
+        params.create_options |= FILE_DIRECTORY_FILE
+    elif parsed.must_be_file:
+        params.create_options |= FILE_NON_DIRECTORY_FILE
+    try:
+        for _ in range(_RACES):
+            fo = _attempt(volume, token, params, owner, parsed.path)
+            if fo is not None:
+                return fo
+    except OSError as error:
+        raise from_oserror(error, "open") from None
+    raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
+
+
+def _attempt(
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
+) -> FileObject | None:
+    """Open or create once; None if another process changed the name meanwhile."""
+    disposition = params.create_disposition
+    try:
+        if disposition == FILE_CREATE:
+            resolve(volume, path)
+            raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
+        return _open_existing(volume, token, params, owner, path)
+    except NameFreeError as free:
+        if disposition not in CREATES:
+            raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "does not exist") from None
+        parent = free.parent
+    last = path[path.rfind(b"/") + 1 :]
+    try:
+        return create.create(volume, token, params, owner, parent + b"/" + last if parent else last)
+    except FileExistsError:
+        if disposition == FILE_CREATE:
+            raise
+        return None
+
+
+def _modes(volume: Volume, desired: int, options: int) -> tuple[int, ...]:
+    """Return the access modes to try for `desired`, best first."""
+    if options & FILE_DIRECTORY_FILE:
+        return _MODES_READ if desired & FILE_READ_DATA else _MODES_STATUS
+    if volume.read_only:
+        return _MODES_READ if desired & _READ else _MODES_STATUS
+    if desired & MAXIMUM_ALLOWED and not desired & (_READ | _WRITE):
+        return _MODES_ANY
+    if desired & _WRITE or desired & MAXIMUM_ALLOWED:
+        return _MODES_READ_WRITE if desired & _READ else _MODES_WRITE
+    return _MODES_READ if desired & _READ else _MODES_STATUS
+
+
+def _open_existing(
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
+) -> FileObject | None:
+    """Open what exists ([MS-FSA] 2.1.5.1.2); None if it vanished before it was entered in the share modes."""
+    options = params.create_options
+    disposition = params.create_disposition
+    desired = map_generic(params.desired_access)
+    needed = desired
+    if disposition in OVERWRITES:
+        needed |= FILE_WRITE_DATA | FILE_WRITE_EA | FILE_WRITE_ATTRIBUTES
+        if disposition == FILE_SUPERSEDE:
+            needed |= DELETE
+    flags = _FLAGS | os.O_DIRECTORY if options & FILE_DIRECTORY_FILE else _FLAGS
+    opened = open_path(volume, path, _modes(volume, needed, options), flags)
+    fd = opened.fd
+    path = opened.path
+    try:
+        stat = volume.backend.stat(fd)
+        fo = FileObject(
+            volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino)
+        )
+        fo.path_only = bool(opened.mode & os.O_PATH)
+        _check_kind(fo, options, disposition)
+        fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
+        _check_attributes(fo, params, desired)
+        granted = access_check.check_open(volume, token, fd, path, stat, needed)
+        if not fo.is_directory:
+            granted = _limit(granted, opened.mode, needed)
+        if needed != desired and not desired & MAXIMUM_ALLOWED:
+            # What overwriting needs is checked, but the handle gets what was asked for.
+            granted &= desired
+        if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY and not fo.is_directory:
+            granted &= ~_WRITE
+        fo.granted_access = granted
+        if options & FILE_DELETE_ON_CLOSE and not granted & DELETE:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "delete on close without DELETE")
+        if not share.enter(fo, params):
+            os.close(fd)
+            return None
+    except BaseException:
+        os.close(fd)
+        raise
+    fo.create_action = FILE_OPENED
+    if disposition in OVERWRITES:
+        overwrite.overwrite(fo, params)
+    return fo
+
+
+def _limit(granted: int, mode: int, needed: int) -> int:
+    """Take away what the kernel did not open for; the descriptor alone would let nobody read or write more.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED: it was asked for.
+    """
+    if mode & os.O_PATH:
+        lacking = _READ | _WRITE
+    elif mode == os.O_RDONLY:
+        lacking = _WRITE
+    elif mode == os.O_WRONLY:
+        lacking = _READ
+    else:
+        return granted
+    if needed & lacking:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "the file system refuses")
+    return granted & ~lacking
+
+
+def _check_kind(fo: FileObject, options: int, disposition: int) -> None:
+    if fo.is_directory:
+        if options & FILE_NON_DIRECTORY_FILE:
+            raise NTStatusError(STATUS_FILE_IS_A_DIRECTORY, "a file was asked for")
+        if disposition in OVERWRITES:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "a directory cannot be overwritten")
+        if options & FILE_DELETE_ON_CLOSE and not fo.path:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "the share's root stays")
+    elif options & FILE_DIRECTORY_FILE:
+        raise NTStatusError(STATUS_NOT_A_DIRECTORY, "a directory was asked for")
+
+
+def _check_attributes(fo: FileObject, params: OpenParams, desired: int) -> None:
+    """What READONLY, HIDDEN and SYSTEM forbid ([MS-FSA] 2.1.5.1.2)."""
+    if fo.file_attributes & FILE_ATTRIBUTE_READONLY:
+        if desired & _WRITE and not fo.is_directory:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "read-only file")
+        if params.create_options & FILE_DELETE_ON_CLOSE and not fo.volume.options.delete_readonly:
+            raise NTStatusError(STATUS_CANNOT_DELETE, "read-only file")
+    if params.create_disposition in {FILE_SUPERSEDE, FILE_OVERWRITE, FILE_OVERWRITE_IF}:
+        overwrite.check_attributes(fo, params.file_attributes)

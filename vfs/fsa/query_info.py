@@ -1,0 +1,114 @@
+"""Queries about one file: [MS-FSA] 2.1.5.12. The caller checks the access each information class needs and packs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from vfs.fsa import attributes, ea, times
+from vfs.fsa.mangle import MANGLED_YES, is_8_3, short_name
+from vfs.fsa.stat import FileStat, StreamInfo
+from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError, from_oserror
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+    from vfs.posix.syscalls import Stat
+
+__all__ = ["FileStat", "StreamInfo", "alternate_name", "ea_size", "normalized_name", "opened_stat", "stat", "streams"]
+
+FILE_BYTE_ALIGNMENT: Final = 0
+"""FileAlignmentInformation: buffers need no alignment."""
+_BLOCK: Final = 512
+
+
+def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
+    links = 1 if fo.is_directory else status.nlink
+    if delete_pending and links:
+        links -= 1
+    return FileStat(
+        fo.creation_time,
+        times.to_filetime(status.atime_ns),
+        times.to_filetime(status.mtime_ns),
+        times.to_filetime(status.ctime_ns),
+        0 if fo.is_directory else status.blocks * _BLOCK,
+        0 if fo.is_directory else status.size,
+        links,
+        fo.file_attributes,
+        status.ino,
+        delete_pending,
+        fo.is_directory,
+        0,
+        0,
+    )
+
+
+def opened_stat(fo: FileObject) -> FileStat:
+    """Return the status as the open found or left it, without asking the file system: for the CREATE response."""
+    return _file_stat(fo, fo.stat, delete_pending=False)
+
+
+def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
+    """Return the status of the file as it is now.
+
+    Args:
+        fo: the open.
+        with_ea_size: fill in `ea_size`, which costs system calls.
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
+    volume = fo.volume
+    try:
+        status = fo.refresh()
+        fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
+        result = _file_stat(fo, status, volume.share_modes.is_delete_pending(fo.file_id, fo.full_path))
+        if with_ea_size:
+            result.ea_size = ea.size(fo)
+    except OSError as error:
+        raise from_oserror(error, "stat") from None
+    return result
+
+
+def ea_size(fo: FileObject) -> int:
+    """Return EaSize ([MS-FSCC] 2.4.13).
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
+    try:
+        return ea.size(fo)
+    except OSError as error:
+        raise from_oserror(error, "EA size") from None
+
+
+def normalized_name(fo: FileObject) -> str:
+    """Return the name relative to the share in its on-disk spelling ([MS-FSCC] 2.4.30)."""
+    return fo.name
+
+
+def alternate_name(fo: FileObject) -> str:
+    """Return the 8.3 name ([MS-FSCC] 2.4.5): of a name that is 8.3 itself, the same in upper case.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: the share's root has none.
+    """
+    last = fo.name.rpartition("\\")[2]
+    if not last:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the root has no short name")
+    if is_8_3(last):
+        return last.upper()
+    return short_name(last, MANGLED_YES)
+
+
+def streams(fo: FileObject) -> list[StreamInfo]:
+    """Return the data streams ([MS-FSCC] 2.4.49): the unnamed one of a file, none of a directory.
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
+    if fo.is_directory:
+        return []
+    try:
+        status = fo.refresh()
+    except OSError as error:
+        raise from_oserror(error, "streams") from None
+    return [StreamInfo("::$DATA", status.size, status.blocks * _BLOCK)]

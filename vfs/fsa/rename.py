@@ -1,0 +1,89 @@
+"""Renaming: [MS-FSA] 2.1.5.15.12."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vfs.access import DELETE
+from vfs.fsa import names, target
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_MEDIA_WRITE_PROTECTED,
+    STATUS_OBJECT_NAME_COLLISION,
+    NTStatusError,
+    from_oserror,
+)
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+    from vfs.fsa.target import Target
+
+
+def rename(fo: FileObject, new_path: str, replace: bool) -> None:
+    """Give the file of `fo` the name `new_path`, relative to the share.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED (no DELETE access; open children; into itself; the target is open, read-only
+            or a directory), STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID,
+            STATUS_MEDIA_WRITE_PROTECTED, or what the system call said.
+    """
+    if fo.volume.read_only:
+        raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
+    fo.require(DELETE)
+    if not fo.path:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "the share's root stays")
+    try:
+        _rename(fo, target.find(fo.volume, new_path), replace)
+    except FileExistsError:
+        raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None
+    except OSError as error:
+        raise from_oserror(error, "rename") from None
+
+
+def _rename(fo: FileObject, to: Target, replace: bool) -> None:
+    volume = fo.volume
+    _follow(fo)
+    if to.existing == fo.path:
+        if to.path == fo.path:
+            return
+        # The same name in another case: nothing is replaced, whatever `replace` says.
+        replaces = False
+    else:
+        target.check_replace(volume, to, replace)
+        replaces = to.existing is not None
+    if fo.is_directory:
+        if to.path.startswith(fo.path + b"/"):
+            raise NTStatusError(STATUS_ACCESS_DENIED, "a directory does not move into itself")
+        if volume.share_modes.is_open_below(fo.full_path):
+            raise NTStatusError(STATUS_ACCESS_DENIED, "something in the directory is open")
+        if replaces:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "a directory does not replace a file")
+    target.check_parent(fo, to)
+    old = fo.full_path
+    with volume.share_modes.lock(fo.file_id) as lock:
+        if replaces and to.existing is not None and to.file_id == fo.file_id:
+            # Two links of one file: the kernel would leave both.
+            volume.backend.unlink(to.existing)
+            replaces = False
+        if replaces and to.existing is not None and to.existing != to.path:
+            # What is replaced differs in case; its spelling does not survive.
+            volume.backend.rename(fo.path, to.existing, replace=True)
+            volume.backend.rename(to.existing, to.path, replace=False)
+        else:
+            volume.backend.rename(fo.path, to.path, replace=replaces)
+        lock.rename(old, volume.full_path(to.path))
+    fo.path = to.path
+    fo.name = names.to_smb(to.path)
+
+
+def _follow(fo: FileObject) -> None:
+    """Learn the name of the file anew: another open may have renamed it."""
+    record = fo.volume.share_modes.read(fo.file_id)
+    if record is None:
+        return
+    for entry in record.entries:
+        if entry.open_id == fo.owner.open_id and entry.server_id == fo.owner.server_id:
+            path = fo.volume.relative_path(record.name_of(entry))
+            if path:
+                fo.path = path
+                fo.name = names.to_smb(path)

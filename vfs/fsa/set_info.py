@@ -1,0 +1,236 @@
+"""Changes to one file: [MS-FSA] 2.1.5.15, apart from rename, link, EAs and security."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import DELETE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
+from vfs.constants import (
+    FILE_ATTRIBUTE_DIRECTORY,
+    FILE_ATTRIBUTE_SPARSE_FILE,
+    FILE_ATTRIBUTE_TEMPORARY,
+    FILE_DELETE_ON_CLOSE,
+    FILE_DISPOSITION_DELETE,
+    FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE,
+    FILE_DISPOSITION_ON_CLOSE,
+    FILE_DISPOSITION_POSIX_SEMANTICS,
+    FILE_NO_INTERMEDIATE_BUFFERING,
+    FILE_SEQUENTIAL_ONLY,
+    FILE_SYNCHRONOUS_IO_ALERT,
+    FILE_SYNCHRONOUS_IO_NONALERT,
+    FILE_WRITE_THROUGH,
+    FILETIME_FREEZE,
+    FILETIME_OMIT,
+    FILETIME_THAW,
+)
+from vfs.fsa import allocation, attributes, delete, times, write
+from vfs.ntstatus import (
+    STATUS_INVALID_PARAMETER,
+    STATUS_PRIVILEGE_NOT_HELD,
+    NTStatusError,
+    from_oserror,
+)
+from vfs.posix import credentials
+from vfs.token import SE_MANAGE_VOLUME_PRIVILEGE
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+
+MODE_FLAGS: Final = (
+    FILE_WRITE_THROUGH
+    | FILE_SEQUENTIAL_ONLY
+    | FILE_NO_INTERMEDIATE_BUFFERING
+    | FILE_SYNCHRONOUS_IO_ALERT
+    | FILE_SYNCHRONOUS_IO_NONALERT
+    | FILE_DELETE_ON_CLOSE
+)
+"""The create options that are a file's mode ([MS-FSCC] 2.4.31)."""
+_SETTABLE_MODE: Final = MODE_FLAGS & ~FILE_DELETE_ON_CLOSE
+_DISPOSITION_FLAGS: Final = 0x1F
+
+
+def set_basic(
+    fo: FileObject,
+    creation_time: int,
+    last_access_time: int,
+    last_write_time: int,
+    change_time: int,
+    file_attributes: int,
+) -> None:
+    """Set times and attributes ([MS-FSA] 2.1.5.15.2).
+
+    Times are FILETIMEs; 0 leaves one, -1 leaves it and freezes it for this open, -2 thaws it. The change time is the
+    kernel's and cannot be set. Attributes 0 leave them.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
+    """
+    fo.require(FILE_WRITE_ATTRIBUTES)
+    for value in (creation_time, last_access_time, last_write_time, change_time):
+        if value < FILETIME_THAW:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "time out of range")
+    if file_attributes:
+        if fo.is_directory:
+            if file_attributes & FILE_ATTRIBUTE_TEMPORARY:
+                raise NTStatusError(STATUS_INVALID_PARAMETER, "temporary directory")
+        elif file_attributes & FILE_ATTRIBUTE_DIRECTORY:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "directory attribute for a file")
+    try:
+        if file_attributes or not times.is_special(creation_time):
+            _set_stored(fo, creation_time, file_attributes)
+        _set_times(fo, last_access_time, last_write_time)
+    except OSError as error:
+        raise from_oserror(error, "set basic information") from None
+
+
+def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> None:
+    volume = fo.volume
+    stat = fo.refresh()
+    stored, known_time = attributes.load_stored(volume, fo.fd, stat)
+    if file_attributes:
+        stored = file_attributes & attributes.SETTABLE | stored & FILE_ATTRIBUTE_SPARSE_FILE
+    fo.creation_time = known_time if times.is_special(creation_time) else creation_time
+    attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
+    fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)
+
+
+def _set_times(fo: FileObject, last_access_time: int, last_write_time: int) -> None:
+    atime = None if times.is_special(last_access_time) else times.to_unix_ns(last_access_time)
+    mtime = None if times.is_special(last_write_time) else times.to_unix_ns(last_write_time)
+    if atime is not None or mtime is not None:
+        try:
+            fo.volume.backend.utimens(fo.fd, atime, mtime)
+        except PermissionError:
+            # The kernel wants the owner; FILE_WRITE_ATTRIBUTES was granted (`dos filetimes`).
+            with credentials.as_root():
+                fo.volume.backend.utimens(fo.fd, atime, mtime)
+    if mtime is not None:
+        fo.sticky_write_time = mtime
+    elif last_write_time == FILETIME_FREEZE:
+        fo.sticky_write_time = fo.refresh().mtime_ns
+    elif last_write_time != FILETIME_OMIT:
+        fo.sticky_write_time = None
+
+
+def _check_size(fo: FileObject, size: int) -> None:
+    fo.require(FILE_WRITE_DATA)
+    if fo.is_directory or not 0 <= size <= allocation.MAX_FILE_SIZE:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "size out of range, or a directory")
+
+
+def set_end_of_file(fo: FileObject, size: int) -> None:
+    """Truncate or extend ([MS-FSA] 2.1.5.15.4).
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, STATUS_DISK_FULL, or what the system call said.
+    """
+    _check_size(fo, size)
+    try:
+        if os.fstat(fo.fd).st_size != size:
+            fo.volume.backend.ftruncate(fo.fd, size)
+            write.modified(fo)
+    except OSError as error:
+        raise from_oserror(error, "set end of file") from None
+
+
+def set_allocation(fo: FileObject, size: int) -> None:
+    """Reserve space, or truncate to less than the end of file ([MS-FSA] 2.1.5.15.1).
+
+    Raises:
+        NTStatusError: as `set_end_of_file`.
+    """
+    _check_size(fo, size)
+    try:
+        if size < os.fstat(fo.fd).st_size:
+            fo.volume.backend.ftruncate(fo.fd, size)
+            write.modified(fo)
+        else:
+            allocation.reserve(fo, size)
+    except OSError as error:
+        raise from_oserror(error, "set allocation") from None
+
+
+def set_valid_data_length(fo: FileObject, size: int) -> None:
+    """Accept a valid data length ([MS-FSA] 2.1.5.15.14); POSIX keeps none, unwritten space always reads as zeros.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, STATUS_INVALID_PARAMETER (beyond the end of file).
+    """
+    _check_size(fo, size)
+    if not fo.token.has_privilege(SE_MANAGE_VOLUME_PRIVILEGE):
+        raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "valid data length")
+    try:
+        end = os.fstat(fo.fd).st_size
+    except OSError as error:
+        raise from_oserror(error, "set valid data length") from None
+    if size > end:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "beyond the end of file")
+
+
+def set_disposition(fo: FileObject, delete_file: bool) -> None:
+    """Make the name delete-pending, or withdraw that ([MS-FSA] 2.1.5.15.3).
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_CANNOT_DELETE, STATUS_DIRECTORY_NOT_EMPTY.
+    """
+    _set_disposition(fo, delete_file, ignore_readonly=False)
+
+
+def set_disposition_ex(fo: FileObject, flags: int) -> None:
+    """Set the disposition with its extended flags ([MS-FSCC] 2.4.12).
+
+    Raises:
+        NTStatusError: as `set_disposition`; STATUS_INVALID_PARAMETER for unknown flags.
+    """
+    if flags & ~_DISPOSITION_FLAGS:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "unknown disposition flag")
+    wanted = bool(flags & FILE_DISPOSITION_DELETE)
+    if flags & FILE_DISPOSITION_ON_CLOSE:
+        fo.require(DELETE)
+        if wanted:
+            delete.check_may_delete(fo)
+        fo.delete_on_close = wanted
+        return
+    _set_disposition(fo, wanted, ignore_readonly=bool(flags & FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE))
+    fo.posix_delete = wanted and bool(flags & FILE_DISPOSITION_POSIX_SEMANTICS)
+
+
+def _set_disposition(fo: FileObject, delete_file: bool, *, ignore_readonly: bool) -> None:
+    fo.require(DELETE)
+    try:
+        if delete_file:
+            delete.check_may_delete(fo, ignore_readonly=ignore_readonly)
+        with fo.volume.share_modes.lock(fo.file_id) as lock:
+            entry = lock.find(fo.owner.server_id, fo.owner.open_id)
+            path = lock.record.name_of(entry) if lock.record is not None and entry is not None else fo.full_path
+            if delete_file:
+                lock.set_delete(delete.token_of(fo, path))
+            else:
+                lock.clear_delete(path)
+    except OSError as error:
+        raise from_oserror(error, "set disposition") from None
+
+
+def set_position(fo: FileObject, position: int) -> None:
+    """Set the current byte offset ([MS-FSA] 2.1.5.15.11).
+
+    Raises:
+        NTStatusError: STATUS_INVALID_PARAMETER.
+    """
+    if not 0 <= position <= allocation.MAX_FILE_SIZE:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "position out of range")
+    fo.position = position
+
+
+def set_mode(fo: FileObject, mode: int) -> None:
+    """Set the mode ([MS-FSA] 2.1.5.15.9): kept and shown, without any effect on the server.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_PARAMETER.
+    """
+    if mode & ~_SETTABLE_MODE:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "no such mode")
+    if mode & FILE_SYNCHRONOUS_IO_ALERT and mode & FILE_SYNCHRONOUS_IO_NONALERT:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "modes exclude each other")
+    fo.mode = mode

@@ -1,0 +1,46 @@
+"""Times: FILETIME (100 ns since 1601) and unix nanoseconds, and the write time that stays ([MS-FSA] 2.1.5.15.2)."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from vfs.constants import FILETIME_FREEZE, FILETIME_THAW, FILETIME_UNIX_EPOCH
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+
+_NS_PER_TICK: Final = 100
+
+
+def to_filetime(unix_ns: int) -> int:
+    """Return the FILETIME of `unix_ns`, never below 0."""
+    ticks = unix_ns // _NS_PER_TICK + FILETIME_UNIX_EPOCH
+    return max(ticks, 0)
+
+
+def to_unix_ns(filetime: int) -> int:
+    """Return `filetime` in nanoseconds of the unix epoch (negative before 1970)."""
+    return (filetime - FILETIME_UNIX_EPOCH) * _NS_PER_TICK
+
+
+def now() -> int:
+    """Return the present as FILETIME."""
+    return to_filetime(time.time_ns())
+
+
+def is_special(filetime: int) -> bool:
+    """Tell whether a time to set is one of the values that mean not to set: 0, -1, -2."""
+    return filetime in {0, FILETIME_FREEZE, FILETIME_THAW}
+
+
+def restore_write_time(fo: FileObject) -> None:
+    """After a change of data: put back the write time if it was frozen through this open.
+
+    The kernel updates the write time at once; what the client fixed must survive it.
+
+    Raises:
+        OSError: the time cannot be set.
+    """
+    if fo.sticky_write_time is not None:
+        fo.volume.backend.utimens(fo.fd, None, fo.sticky_write_time)

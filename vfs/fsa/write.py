@@ -1,0 +1,89 @@
+"""Writing: [MS-FSA] 2.1.5.4."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
+from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
+from vfs.fsa import attributes, times
+from vfs.fsa.allocation import MAX_FILE_SIZE
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_DISK_FULL,
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER,
+    NTStatusError,
+    from_oserror,
+)
+
+if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
+
+_WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
+OFFSET_END_OF_FILE: Final = 0xFFFFFFFFFFFFFFFF
+"""Offset -1: append."""
+OFFSET_CURRENT: Final = 0xFFFFFFFFFFFFFFFE
+"""Offset -2: go on at the current position."""
+
+
+def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool = False) -> int:
+    """Write `view` at `offset` (unsigned as on the wire; -1 appends, -2 goes on) and return its length.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory), STATUS_INVALID_PARAMETER,
+            STATUS_DISK_FULL, or what the system call said.
+    """
+    if fo.is_directory:
+        raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "write to a directory")
+    access = fo.granted_access
+    if not access & _WRITE:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for writing")
+    try:
+        if offset == OFFSET_CURRENT:
+            offset = fo.position
+        if offset == OFFSET_END_OF_FILE:
+            offset = os.fstat(fo.fd).st_size
+        length = len(view)
+        if offset < 0 or offset + length > MAX_FILE_SIZE:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range")
+        if not access & FILE_WRITE_DATA and offset < os.fstat(fo.fd).st_size:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "append only")
+        if not length:
+            return 0
+        _write_all(fo.fd, offset, view)
+        fo.position = offset + length
+        if fo.sticky_write_time is not None or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:
+            modified(fo)
+        if write_through or fo.create_options & FILE_WRITE_THROUGH or fo.volume.options.sync_always:
+            os.fdatasync(fo.fd)
+    except OSError as error:
+        raise from_oserror(error, "write") from None
+    return length
+
+
+def _write_all(fd: int, offset: int, view: memoryview) -> None:
+    count = os.pwrite(fd, view, offset)
+    while count < len(view):  # a full disk or quota shows at the next call
+        more = os.pwrite(fd, view[count:], offset + count)
+        if not more:
+            raise NTStatusError(STATUS_DISK_FULL, "no progress")
+        count += more
+
+
+def modified(fo: FileObject) -> None:
+    """Note that the contents changed: set ARCHIVE, put back a write time that is to stay.
+
+    Raises:
+        OSError: that cannot be done.
+    """
+    if not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:
+        volume = fo.volume
+        stat = fo.refresh()
+        stored, creation_time = attributes.load_stored(volume, fo.fd, stat)
+        if not stored & FILE_ATTRIBUTE_ARCHIVE:
+            stored |= FILE_ATTRIBUTE_ARCHIVE
+            attributes.store(volume, fo.fd, stat, stored, creation_time)
+        fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)
+    times.restore_write_time(fo)

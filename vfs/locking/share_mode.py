@@ -1,0 +1,318 @@
+"""Share modes: who has a file open and how, across all processes ([MS-FSA] 2.1.5.1.2.2).
+
+One record per file id in locking.tdb. An open and a close each take the record's lock once; everything that must be
+seen together (conflict check and entry, last close and unlink) happens while it is held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Final
+
+from messaging.dbwrap.base import Db, Record
+from messaging.records import RecordError
+from messaging.server_id import ServerId
+from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
+from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
+from vfs.file_id import FileId
+from vfs.locking.entry import LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.ntstatus import STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION, NTStatusError
+
+__all__ = ["DeleteToken", "ShareModeEntry", "ShareModeLock", "ShareModeRecord", "ShareModes", "conflicts"]
+
+_log = logging.getLogger(__name__)
+
+_READ: Final = FILE_READ_DATA | FILE_EXECUTE
+_WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
+CONFLICTING_ACCESS: Final = _READ | _WRITE | DELETE
+"""An open without any of these rights takes no part in sharing."""
+
+
+def conflicts(access: int, share: int, other_access: int, other_share: int) -> bool:
+    """Tell whether two opens of one file exclude each other ([MS-FSA] 2.1.5.1.2.2)."""
+    if not access & CONFLICTING_ACCESS or not other_access & CONFLICTING_ACCESS:
+        return False
+    if access & _READ and not other_share & FILE_SHARE_READ:
+        return True
+    if access & _WRITE and not other_share & FILE_SHARE_WRITE:
+        return True
+    if access & DELETE and not other_share & FILE_SHARE_DELETE:
+        return True
+    if other_access & _READ and not share & FILE_SHARE_READ:
+        return True
+    if other_access & _WRITE and not share & FILE_SHARE_WRITE:
+        return True
+    return bool(other_access & DELETE) and not share & FILE_SHARE_DELETE
+
+
+class ShareModeLock:
+    """The locked record of one file; a context manager.
+
+    Changes are stored when the block is left without an exception; after an exception nothing is stored.
+
+    Attributes:
+        record: None while nobody has the file open.
+    """
+
+    __slots__ = ("_changed", "_db_record", "_modes", "record")
+
+    def __init__(self, modes: ShareModes, db_record: Record) -> None:
+        self._modes = modes
+        self._db_record = db_record
+        self._changed = False
+        self.record: ShareModeRecord | None = None
+
+    def __enter__(self) -> ShareModeLock:
+        stored = self._db_record.value
+        if stored is not None:
+            try:
+                self.record = LOCKING_CODEC.decode(stored)
+            except BaseException:
+                self._db_record.release()
+                raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._changed and kind is None:
+                if self.record is not None and self.record.entries:
+                    self._db_record.store(LOCKING_CODEC.encode(self.record))
+                elif self._db_record.value is not None:
+                    self._db_record.delete()
+        finally:
+            self._db_record.release()
+
+    def check(self, path: bytes, access: int, share: int) -> None:
+        """Raise if an open of `path` with `access` and `share` may not be; entries of dead processes do not count.
+
+        Raises:
+            NTStatusError: STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION.
+        """
+        if self.record is None:
+            return
+        try:
+            self._check(self.record, path, access, share)
+        except NTStatusError:
+            if not self.drop_dead():
+                raise
+            if self.record is not None:
+                self._check(self.record, path, access, share)
+
+    @staticmethod
+    def _check(record: ShareModeRecord, path: bytes, access: int, share: int) -> None:
+        for token in record.delete_tokens:
+            if token.path == path:
+                raise NTStatusError(STATUS_DELETE_PENDING, "delete pending")
+        if access & CONFLICTING_ACCESS:
+            for entry in record.entries:
+                if conflicts(access, share, entry.access_mask, entry.share_access):
+                    raise NTStatusError(STATUS_SHARING_VIOLATION, f"in use by {entry.server_id}")
+
+    def drop_dead(self) -> int:
+        """Drop the entries of processes that are gone and return their number."""
+        if self.record is None:
+            return 0
+        alive = [entry for entry in self.record.entries if self._modes.is_alive(entry.server_id)]
+        dropped = len(self.record.entries) - len(alive)
+        if dropped:
+            _log.info("dropped %d stale opens of %r", dropped, self.record.path)
+            self._changed = True
+            self.record.entries = alive
+            if not alive:
+                self.record = None
+        return dropped
+
+    def add(self, share_path: str, path: bytes, entry: ShareModeEntry) -> None:
+        """Enter an open; the caller has called `check`."""
+        if self.record is None:
+            self.record = ShareModeRecord(share_path, path, [entry])
+        else:
+            if path != self.record.path:
+                entry.name = path
+            self.record.entries.append(entry)
+        self._changed = True
+
+    def remove(self, server_id: ServerId, open_id: int) -> bytes | None:
+        """Take out an open and return the path it is known by; None if it was not there (dropped as stale)."""
+        record = self.record
+        if record is None:
+            return None
+        entries = record.entries
+        for index, entry in enumerate(entries):
+            if entry.open_id == open_id and entry.server_id == server_id:
+                path = entry.name or record.path
+                if not entry.name and len(entries) > 1:
+                    self._keep_names(entry)
+                del entries[index]
+                self._changed = True
+                return path
+        return None
+
+    def _keep_names(self, leaving: ShareModeEntry) -> None:
+        """Keep `record.path` the name of an open that remains."""
+        record = self.record
+        if record is None or any(not entry.name for entry in record.entries if entry is not leaving):
+            return
+        leaving.name = record.path
+        heir = next(entry for entry in record.entries if entry is not leaving)
+        record.path = heir.name
+        for entry in record.entries:
+            if entry.name == record.path:
+                entry.name = b""
+
+    def find(self, server_id: ServerId, open_id: int) -> ShareModeEntry | None:
+        """Return the entry of an open for changing; call `changed` afterwards."""
+        if self.record is not None:
+            for entry in self.record.entries:
+                if entry.open_id == open_id and entry.server_id == server_id:
+                    return entry
+        return None
+
+    def changed(self) -> None:
+        """Note that the caller changed `record` in place."""
+        self._changed = True
+
+    def delete_token(self, path: bytes) -> DeleteToken | None:
+        """Return the token if the name `path` is delete-pending."""
+        if self.record is not None:
+            for token in self.record.delete_tokens:
+                if token.path == path:
+                    return token
+        return None
+
+    def set_delete(self, token: DeleteToken) -> None:
+        """Make the name `token.path` delete-pending; a token that is there already stays."""
+        if self.record is not None and self.delete_token(token.path) is None:
+            self.record.delete_tokens = [*self.record.delete_tokens, token]
+            self._changed = True
+
+    def clear_delete(self, path: bytes) -> None:
+        """Withdraw the delete-pending state of the name `path`."""
+        if self.record is not None and self.record.delete_tokens:
+            self.record.delete_tokens = [token for token in self.record.delete_tokens if token.path != path]
+            self._changed = True
+
+    def opens_of(self, path: bytes) -> int:
+        """Return how many opens there are by the name `path`."""
+        record = self.record
+        if record is None:
+            return 0
+        return sum(record.name_of(entry) == path for entry in record.entries)
+
+    def rename(self, old: bytes, new: bytes) -> None:
+        """Change the name of all opens by the name `old`."""
+        record = self.record
+        if record is None:
+            return
+        for entry in record.entries:
+            if entry.name == old:
+                entry.name = new
+        if record.path == old:
+            record.path = new
+        for token in record.delete_tokens:
+            if token.path == old:
+                token.path = new
+        for entry in record.entries:
+            if entry.name == record.path:
+                entry.name = b""
+        self._changed = True
+
+
+class ShareModes:
+    """The share-mode database.
+
+    Args:
+        db: locking.tdb, or its in-memory twin.
+        is_alive: tells whether the process behind a server id still exists.
+    """
+
+    __slots__ = ("_db", "is_alive")
+
+    def __init__(self, db: Db, is_alive: Callable[[ServerId], bool]) -> None:
+        self._db = db
+        self.is_alive = is_alive
+
+    def lock(self, file_id: FileId) -> ShareModeLock:
+        """Return the record of `file_id`, locked inside a ``with`` block."""
+        return ShareModeLock(self, self._db.fetch_locked(file_id.key()))
+
+    def read(self, file_id: FileId) -> ShareModeRecord | None:
+        """Return the record of `file_id` as it is now, without locking."""
+        stored = self._db.parse(file_id.key())
+        return None if stored is None else LOCKING_CODEC.decode(stored)
+
+    def is_delete_pending(self, file_id: FileId, path: bytes) -> bool:
+        """Tell whether the name `path` of the file is delete-pending."""
+        record = self.read(file_id)
+        return record is not None and any(token.path == path for token in record.delete_tokens)
+
+    def live_record(self, file_id: FileId) -> ShareModeRecord | None:
+        """Return the record of `file_id` without the entries of dead processes; None if nobody is left."""
+        record = self.read(file_id)
+        if record is None:
+            return None
+        record.entries = [entry for entry in record.entries if self.is_alive(entry.server_id)]
+        return record if record.entries else None
+
+    def traverse(self) -> Iterator[tuple[FileId, ShareModeRecord]]:
+        """Yield every record, lock-free: what smbstatus shows. Records of another version are logged and left out."""
+        for key, value in self._db.traverse_read():
+            try:
+                yield FileId.from_key(key), LOCKING_CODEC.decode(value)
+            except (RecordError, ValueError) as error:
+                _log.error("%s: %s", self._db.name, error)
+
+    def is_open_below(self, directory: bytes) -> bool:
+        """Tell whether a live process has something open beneath the absolute path `directory` (not itself)."""
+        prefix = directory + b"/"
+        for _, record in self.traverse():
+            for entry in record.entries:
+                if record.name_of(entry).startswith(prefix) and self.is_alive(entry.server_id):
+                    return True
+        return False
+
+    def remove_server(self, server_id: ServerId) -> int:
+        """Drop all opens of a process that died and return their number (cleanupd calls this)."""
+        dropped = 0
+        mine = [
+            file_id
+            for file_id, record in self.traverse()
+            if any(entry.server_id == server_id for entry in record.entries)
+        ]
+        for file_id in mine:
+            with self.lock(file_id) as lock:
+                if lock.record is None:
+                    continue
+                for open_id in [e.open_id for e in lock.record.entries if e.server_id == server_id]:
+                    lock.remove(server_id, open_id)
+                    dropped += 1
+        return dropped
+
+    def statistics(self) -> dict[str, int]:
+        """Return the numbers of open files and of opens."""
+        files = opens = 0
+        for _, record in self.traverse():
+            files += 1
+            opens += len(record.entries)
+        return {"files": files, "opens": opens}
+
+    def check(self) -> list[str]:
+        """Return what is wrong with the records: entries of dead processes, opens that exclude each other."""
+        problems: list[str] = []
+        for file_id, record in self.traverse():
+            problems += [
+                f"{file_id}: {entry.server_id} is dead"
+                for entry in record.entries
+                if not self.is_alive(entry.server_id)
+            ]
+            if not record.entries:
+                problems.append(f"{file_id}: no entries")
+            for index, one in enumerate(record.entries):
+                for other in record.entries[:index]:
+                    if conflicts(one.access_mask, one.share_access, other.access_mask, other.share_access):
+                        problems.append(f"{file_id}: {one.open_id} and {other.open_id} exclude each other")
+        return problems
