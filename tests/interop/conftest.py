@@ -44,6 +44,14 @@ def empty_share(interop_server: Server) -> Path:
 
 
 @pytest.fixture(scope="session")
-def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+def load() -> Iterator[Load]:
     """The files that go up and come back."""
-    return Load.make(tmp_path_factory.mktemp("load"))
+    with tempfile.TemporaryDirectory(prefix="interop-load-") as scratch:
+        yield Load.make(Path(scratch))
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A directory that is gone after the test, unlike pytest's own: what comes back may be large."""
+    with tempfile.TemporaryDirectory(prefix="interop-back-") as scratch:
+        yield Path(scratch)

@@ -65,6 +65,6 @@ def test_closing_the_file_ends_what_waits_on_it(directory):
 
 
 def test_a_client_may_leave_while_a_request_waits(connect, directory):
-    pending = wait_for_changes(directory)
+    wait_for_changes(directory)
     directory.tree.session.connection.close()
     assert connect().echo().status == STATUS_SUCCESS
