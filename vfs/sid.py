@@ -33,6 +33,7 @@ class Sid(bytes):
     __slots__ = ()
 
     def __new__(cls, value: str | bytes) -> Sid:
+        """From text or from bytes; see the class."""
         if isinstance(value, str):
             return bytes.__new__(cls, _from_text(value))
         if len(value) < _HEADER_SIZE or len(value) != _HEADER_SIZE + 4 * value[1]:

@@ -54,8 +54,8 @@ class SecurityToken:
     """
 
     __slots__ = (
-        "access_cache", "gid", "groups", "is_anonymous", "is_system", "primary_group_sid", "privileges", "sid_set", "sids",
-        "uid", "unix", "user_sid",
+        "access_cache", "gid", "groups", "is_anonymous", "is_system", "primary_group_sid", "privileges",
+        "sid_set", "sids", "uid", "unix", "user_sid",
     )  # fmt: skip
 
     def __init__(
@@ -92,12 +92,12 @@ class SecurityToken:
 
     @property
     def is_administrator(self) -> bool:
-        """Whether the token is of BUILTIN\\Administrators or of the system."""
+        """Whether the token is of the group Administrators or of the system."""
         return self.is_system or SID_BUILTIN_ADMINISTRATORS in self.sid_set
 
     @property
     def is_guest(self) -> bool:
-        """Whether the token is of BUILTIN\\Guests."""
+        """Whether the token is of the group Guests."""
         return SID_BUILTIN_GUESTS in self.sid_set
 
     def __repr__(self) -> str:

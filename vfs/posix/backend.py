@@ -13,6 +13,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from vfs.posix import syscalls, xattr
@@ -419,7 +420,7 @@ class PosixBackend:
         except OSError as error:
             if error.errno != errno.EBADF:
                 raise
-            os.chmod(f"/proc/self/fd/{fd}", mode)
+            Path(f"/proc/self/fd/{fd}").chmod(mode)
 
     def fchown(self, fd: int, uid: int, gid: int) -> None:
         """Set owner and group; -1 leaves one as it is.

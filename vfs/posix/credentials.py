@@ -112,8 +112,7 @@ def as_root() -> Iterator[None]:
     try:
         yield
     finally:
-        # The body may have switched on its own; then all of it is undone.
-        if state.current is not None and state.current[1:] == token[1:] and state.current.uid == 0:
+        if state.current == (0, token.gid, token.groups):
             try:
                 syscalls.setresuid(token.uid)
             except OSError as error:
@@ -121,6 +120,7 @@ def as_root() -> Iterator[None]:
                 raise CredentialsError(f"cannot become uid {token.uid} again: {error}") from error
             state.current = token
         else:
+            # The body switched on its own: all of it is undone.
             impersonate(token)
 
 

@@ -13,19 +13,25 @@ from typing import Final
 NAME_MAX_BYTES: Final = 255
 
 
+#: The one letter folded although its capital has another small letter: the final sigma.
+_FINAL_SIGMA: Final = 0x03C2
+
+
 class _UpcaseTable(dict[int, int]):
-    """`str.translate` table filled as characters turn up; at most one entry for each BMP character."""
+    """`str.translate` table, filled as characters turn up; at most one entry for each BMP character."""
 
     def __missing__(self, code: int) -> int:
-        upper = chr(code).upper()
-        # Windows folds UTF-16 code units one by one: nothing that grows, nothing beyond the BMP.
-        result = ord(upper) if len(upper) == 1 and code <= 0xFFFF and code not in _NOT_FOLDED else code
-        self[code] = result
+        # Windows folds UTF-16 code units one by one: nothing that grows, nothing beyond the BMP. Nor does it fold
+        # variants that do not come back in lower case, such as the dotless i, the long s or the title-case digraphs.
+        if code > 0xFFFF:
+            return code
+        char = chr(code)
+        upper = char.upper()
+        reversible = len(upper) == 1 and (upper.lower() == char or code == _FINAL_SIGMA)
+        result = self[code] = ord(upper) if reversible else code
         return result
 
 
-#: Characters Unicode upper-cases and Windows does not.
-_NOT_FOLDED: Final = frozenset({0x00B5, 0x0131, 0x017F})
 _UPCASE = _UpcaseTable()
 
 

@@ -26,7 +26,8 @@ from vfs.posix.posix_acl import (
     PosixAcl,
     from_mode,
 )
-from vfs.security_descriptor import SecurityDescriptor, SecurityDescriptorError
+from vfs.security_acl import SecurityDescriptorError
+from vfs.security_descriptor import SecurityDescriptor
 
 XATTR_NAME: Final = "security.NTACL"
 

@@ -102,7 +102,7 @@ def from_mode(mode: int) -> PosixAcl:
 def _access_of(perm: int, is_dir: bool) -> int:
     if perm == 7:
         # Whether a file may be deleted is its directory's business.
-        return FILE_ALL_ACCESS if is_dir else FILE_ALL_ACCESS & ~(DELETE)
+        return FILE_ALL_ACCESS if is_dir else FILE_ALL_ACCESS & ~DELETE
     mask = 0
     if perm & 4:
         mask |= FILE_GENERIC_READ
@@ -164,17 +164,19 @@ def security_descriptor(
     access = _entries(access_acl or from_mode(mode), owner, group, mappers, is_dir)
     inherit = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE
     merged: list[Ace] = []
+    rest: list[tuple[Sid, int]] = []
+    default: list[tuple[Sid, int]] = []
     if is_dir and default_acl:
         default = _entries(default_acl, SID_CREATOR_OWNER, SID_CREATOR_GROUP, mappers, is_dir)
-        both = [entry for entry in access if entry in default]
-        merged = [allow(sid, mask, inherit) for sid, mask in both]
-        access = [entry for entry in access if entry not in both]
-        default = [entry for entry in default if entry not in both]
-    else:
-        default = []
+    for entry in access:
+        if entry in default:
+            default.remove(entry)
+            merged.append(allow(*entry, inherit))
+        else:
+            rest.append(entry)
     aces = (
         merged
-        + [allow(sid, mask) for sid, mask in access]
+        + [allow(sid, mask) for sid, mask in rest]
         + [allow(sid, mask, inherit | INHERIT_ONLY_ACE) for sid, mask in default]
     )
     return SecurityDescriptor(
@@ -207,7 +209,7 @@ def mode_from_security_descriptor(sd: SecurityDescriptor, current: int) -> int:
         if ace.flags & INHERIT_ONLY_ACE or ace.sid is None:
             continue
         if ace.sid == SID_WORLD:
-            classes = ("owner", "group", "other")
+            classes: tuple[str, ...] = ("owner", "group", "other")
         elif ace.sid == sd.owner:
             classes = ("owner",)
         elif ace.sid == sd.group:

@@ -54,7 +54,7 @@ except KeyError:  # pragma: no cover - depends on the machine
 _pydll = ctypes.PyDLL(None)
 _syscall = _pydll.syscall
 _statx_call = _pydll.statx
-_errno_location = _pydll.__errno_location
+_errno_location = _pydll["__errno_location"]
 _errno_location.restype = ctypes.c_void_p
 _cdll = ctypes.CDLL(None, use_errno=True)
 
@@ -136,8 +136,9 @@ def openat2(dir_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> in
 
 _STATX = struct.Struct("=II8xIIIH2xQQQ8xqI4xqI4xqI4xqI4xIIII")
 _statx_unpack = _STATX.unpack_from
-_statx_buffer = ctypes.create_string_buffer(256)
-_STATX_POINTER: Final = ctypes.c_void_p(ctypes.addressof(_statx_buffer))
+# A bytearray, because struct reads one faster than a ctypes array; the array only lends its address.
+_statx_buffer = bytearray(256)
+_STATX_POINTER: Final = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(_statx_buffer)))
 _STATX_WANTED: Final = ctypes.c_uint(STATX_BASIC_STATS | STATX_BTIME)
 _EMPTY_PATH: Final = ctypes.c_int(AT_EMPTY_PATH)
 _NOFOLLOW: Final = ctypes.c_int(AT_SYMLINK_NOFOLLOW)
