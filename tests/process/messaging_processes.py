@@ -7,7 +7,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,15 @@ PATIENCE = 20.0
 
 
 class Child:
-    """A forked process that runs ``body(link)`` and exits; `link` is the pipe to the test."""
+    """A forked process that runs ``body(link)`` and exits; `link` is the pipe between it and the test."""
 
     def __init__(self, body: Callable[[Connection], None]) -> None:
-        self._link, theirs = Pipe()
+        self.link, theirs = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
             try:
-                self._link.close()
+                self.link.close()
                 reopen_all()
                 body(theirs)
                 status = 0
@@ -43,16 +43,16 @@ class Child:
 
     def hear(self) -> Any:
         """Return what the child says next."""
-        assert self._link.poll(PATIENCE), "the child says nothing"
-        return self._link.recv()
+        assert self.link.poll(PATIENCE), "the child says nothing"
+        return self.link.recv()
 
     def silent(self) -> bool:
         """Whether the child has said nothing (yet)."""
-        return not self._link.poll(0)
+        return not self.link.poll(0)
 
     def tell(self, what: Any = None) -> None:
         """Say something to the child."""
-        self._link.send(what)
+        self.link.send(what)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal; after SIGKILL also wait for the end."""
@@ -68,11 +68,19 @@ class Child:
         """Be gone, however the test went."""
         if not self._ended:
             self.kill()
-        self._link.close()
+        self.link.close()
 
     def _wait(self) -> int:
         self._ended = True
         return os.waitpid(self.pid, 0)[1]
+
+
+def first_to_speak(children: list[Child]) -> Child:
+    """Wait until one of `children` says something."""
+    by_link = {child.link: child for child in children}
+    ready = wait(by_link, PATIENCE)
+    assert ready, "no child says anything"
+    return by_link[ready[0]]  # type: ignore[index]
 
 
 class Station:
