@@ -6,7 +6,7 @@ The lists work as in the TCP wrapper's hosts_access(5) files, which is where Sam
 * a name, a domain beginning with a dot, or a name with wildcards,
 * an address; a prefix of one ending in a dot, ``150.203.``; or a network, ``150.203.0.0/16`` or
   ``150.203.0.0/255.255.0.0``, ``2001:db8::/32``,
-* ``EXCEPT``, which takes what follows out of what went before.
+* ``EXCEPT``, which takes everything that follows out of what went before; it does not nest.
 
 The order of decision is Samba's: a loopback address is refused only when `hosts deny` names it and
 `hosts allow` does not; then `hosts allow` admits, `hosts deny` refuses, and a host that is in neither list is
@@ -64,16 +64,12 @@ def parse_address(text: str) -> _Address | None:
 
 
 def _listed(entries: Sequence[str], client: _Address | None, name: str) -> bool:
-    """Whether a list with EXCEPT clauses names the host: a EXCEPT b EXCEPT c is a EXCEPT (b EXCEPT c)."""
-    for index, entry in enumerate(entries):
-        if entry.upper() == EXCEPT:
-            return False
-        if _matches(entry, client, name):
-            for later, word in enumerate(entries[index + 1 :], start=index + 1):
-                if word.upper() == EXCEPT:
-                    return not _listed(entries[later + 1 :], client, name)
-            return True
-    return False
+    """Whether a list names the host, and none of the entries after the first EXCEPT does."""
+    words = [entry.upper() for entry in entries]
+    end = words.index(EXCEPT) if EXCEPT in words else len(words)
+    if not any(_matches(entry, client, name) for entry in entries[:end]):
+        return False
+    return not any(_matches(entry, client, name) for entry in entries[end + 1 :])
 
 
 def _matches(entry: str, client: _Address | None, name: str) -> bool:

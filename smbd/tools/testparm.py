@@ -92,7 +92,7 @@ def _check_host(config: Config, name: str, address: str) -> None:
     for section in config.sections():
         allowed = host_allowed(section.hosts_allow, section.hosts_deny, address, name)
         verb = "Allow" if allowed else "Deny"
-        print(f"{verb} connection from {name} ({address}) to {section.name}")
+        _tell(f"{verb} connection from {name} ({address}) to {section.name}")
 
 
 def _weak_crypto() -> str:

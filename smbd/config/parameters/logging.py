@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smbd.config.registry import ACCEPTED, GLOBAL, Param, ParameterSet
+from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
 from smbd.config.values import BOOL, COUNT, SIZE, STRING
 
 
@@ -46,7 +46,8 @@ class LoggingParams(ParameterSet, scope=GLOBAL):
         BOOL,
         False,
         "Log session and encryption keys for use with a network sniffer. Never on a server in use.",
+        status=KNOWN,
     )
     log_writeable_files_on_exit = Param(
-        BOOL, False, "When a worker ends, log the files that it still had open for writing."
+        BOOL, False, "When a worker ends, log the files that it still had open for writing.", status=KNOWN
     )

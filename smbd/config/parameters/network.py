@@ -45,6 +45,7 @@ class NetworkParams(ParameterSet, scope=GLOBAL):
         STRING,
         "TCP_NODELAY",
         "Socket options set on each connection, such as TCP_NODELAY, SO_KEEPALIVE or SO_RCVBUF=65536.",
+        status=KNOWN,
     )
     hostname_lookups = Param(
         BOOL,

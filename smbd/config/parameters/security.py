@@ -76,7 +76,10 @@ class SecurityParams(ParameterSet, scope=GLOBAL):
         status=ACCEPTED,
     )
     algorithmic_rid_base = Param(
-        COUNT, 1000, "The lowest relative id given to Unix users and groups that have no SID of their own."
+        COUNT,
+        1000,
+        "The lowest relative id given to Unix users and groups that have no SID of their own.",
+        status=KNOWN,
     )
     obey_pam_restrictions = Param(
         BOOL, False, "Ask PAM whether the account may be used and open a PAM session.", status=KNOWN

@@ -24,7 +24,7 @@ class ServerParams(ParameterSet, scope=GLOBAL):
         "The name under which clients know the server: the host name unless set. Also %L.",
     )
     netbios_aliases = Param[list[str]](
-        WORDS, [], "Further names the server answers to; %L is the one that the client used."
+        WORDS, [], "Further names the server answers to; %L is the one that the client used.", status=KNOWN
     )
     workgroup = Param(UPPER_STRING, "WORKGROUP", "The workgroup shown to clients.")
     realm = Param(STRING, "", "The Kerberos realm of the server.", status=KNOWN)
@@ -62,8 +62,10 @@ class ServerParams(ParameterSet, scope=GLOBAL):
     )
     smbd_profiling_level = Param(PROFILING_LEVEL, "off", "Whether counters are kept of each operation.", status=KNOWN)
     clustering = Param(BOOL, False, "Keep the shared databases in CTDB and serve as a cluster node.", status=KNOWN)
-    change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.")
-    kernel_change_notify = Param(BOOL, True, "Let change notification also see what local programs do to the files.")
+    change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.", status=KNOWN)
+    kernel_change_notify = Param(
+        BOOL, True, "Let change notification also see what local programs do to the files.", status=KNOWN
+    )
     panic_action = Param(
         STRING,
         "",

@@ -38,16 +38,16 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         "File names that differ in case are different files. Auto means no.",
         synonyms=("casesignames",),
     )
-    default_case = Param(DEFAULT_CASE, "lower", "The case of new names where case is not preserved.")
+    default_case = Param(DEFAULT_CASE, "lower", "The case of new names where case is not preserved.", status=KNOWN)
     preserve_case = Param(BOOL, True, "New names keep the case the client gave them.")
-    short_preserve_case = Param(BOOL, True, "New names of 8.3 form keep the case the client gave them.")
+    short_preserve_case = Param(BOOL, True, "New names of 8.3 form keep the case the client gave them.", status=KNOWN)
     mangled_names = Param(
         MANGLED_NAMES,
         MANGLED_NAMES_ILLEGAL,
         """Short names: `yes` gives one to every file whose name is not of 8.3 form, `illegal` to those with
         characters that Windows does not allow, `no` to none.""",
     )
-    mangling_char = Param(CHAR, "~", "The character that marks a short name.")
+    mangling_char = Param(CHAR, "~", "The character that marks a short name.", status=KNOWN)
     follow_symlinks = Param(BOOL, True, "Follow symbolic links that stay within the share.")
     wide_links = Param(
         BOOL, False, "Follow symbolic links that lead out of the share. Dangerous where users can make links."
@@ -56,7 +56,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     hide_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that have the hidden attribute.")
     hide_special_files = Param(BOOL, False, "Do not list sockets, devices and pipes.")
     hide_unreadable = Param(BOOL, False, "Do not list files that the user may not read.")
-    hide_unwriteable_files = Param(BOOL, False, "Do not list files that the user may not write.")
+    hide_unwriteable_files = Param(BOOL, False, "Do not list files that the user may not write.", status=KNOWN)
     hide_new_files_timeout = Param(COUNT, 0, "Do not list files younger than this many seconds.", status=KNOWN)
     veto_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that do not exist for clients.")
     delete_veto_files = Param(BOOL, False, "Deleting a directory also deletes the vetoed files in it.")
@@ -76,9 +76,11 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     dos_filetimes = Param(BOOL, True, "Who may write a file may also set its times.", status=ACCEPTED)
     dos_filetime_resolution = Param(BOOL, False, "Round times to two seconds.", status=KNOWN)
     ea_support = Param(BOOL, True, "Serve extended attributes.")
-    nt_acl_support = Param(BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.")
+    nt_acl_support = Param(
+        BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.", status=KNOWN
+    )
     acl_group_control = Param(BOOL, False, "Members of a file's group may change its ACL.", status=KNOWN)
-    acl_map_full_control = Param(BOOL, True, "Show the Unix permission rwx as full control.")
+    acl_map_full_control = Param(BOOL, True, "Show the Unix permission rwx as full control.", status=KNOWN)
     acl_allow_execute_always = Param(BOOL, False, "Opening for execution needs no x permission.", status=KNOWN)
     acl_check_permissions = Param(BOOL, True, "Whether deleting asks the ACL; always done.", status=ACCEPTED)
     map_acl_inherit = Param(BOOL, False, "Keep the inheritance flags of ACLs in an extended attribute.", status=KNOWN)
@@ -88,13 +90,15 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         IntType(), -1, "The volume serial number reported to clients; -1 makes one from the names."
     )
     block_size = Param(SIZE, 1024, "The unit in bytes of free space reported to clients.", status=ACCEPTED)
-    allocation_roundup_size = Param(SIZE, 0, "Round the reported allocation size up to a multiple of this.")
+    allocation_roundup_size = Param(
+        SIZE, 0, "Round the reported allocation size up to a multiple of this.", status=KNOWN
+    )
     dfree_command = Param(STRING, "", "A command that prints total and free blocks.", status=KNOWN)
     dfree_cache_time = Param(COUNT, 0, "How long the answer of `dfree command` is good, in seconds.", status=KNOWN)
     fake_directory_create_times = Param(
         BOOL, False, "Report the creation time of all directories as 1980.", status=KNOWN
     )
-    administrative_share = Param(BOOL, False, "Mark the share as an administrative one.")
+    administrative_share = Param(BOOL, False, "Mark the share as an administrative one.", status=KNOWN)
     vfs_objects = Param[list[str]](
         WORDS, [], "The stackable modules of the share, outermost first.", synonyms=("vfs object",)
     )

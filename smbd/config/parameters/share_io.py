@@ -28,7 +28,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     csc_policy = Param(CSC_POLICY, CSC_MANUAL, "What clients may keep offline.")
     strict_sync = Param(BOOL, True, "A flush by the client waits until the data are on disk.")
     sync_always = Param(BOOL, False, "Every write waits until the data are on disk.")
-    strict_allocate = Param(BOOL, False, "Allocate the whole space when a file is extended.")
+    strict_allocate = Param(BOOL, False, "Allocate the whole space when a file is extended.", status=KNOWN)
     strict_rename = Param(
         BOOL, False, "Refuse to rename a directory in which any process has a file open.", status=KNOWN
     )
@@ -38,7 +38,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     aio_write_behind = Param(STRING, "", "Not needed: see `aio write size`.", status=ACCEPTED)
     smbd_async_dosmode = Param(BOOL, False, "Attributes are read while listing.", status=ACCEPTED)
     smbd_max_async_dosmode = Param(COUNT, 0, "Attributes are read while listing.", status=ACCEPTED)
-    smbd_max_xattr_size = Param(COUNT, 65536, "The greatest size of an extended attribute in bytes.")
+    smbd_max_xattr_size = Param(COUNT, 65536, "The greatest size of an extended attribute in bytes.", status=KNOWN)
     smbd_search_ask_sharemode = Param(
         BOOL, True, "Listings show times as writers of open files have left them.", status=ACCEPTED
     )

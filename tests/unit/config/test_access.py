@@ -54,9 +54,10 @@ def test_allow_goes_before_deny() -> None:
 def test_except_takes_out_of_the_list_before_it() -> None:
     assert host_allowed(["150.203.", "EXCEPT", "150.203.6.66"], [], "150.203.6.1")
     assert not host_allowed(["150.203.", "EXCEPT", "150.203.6.66"], [], "150.203.6.66")
-    nested = ["ALL", "except", "192.0.2.", "EXCEPT", "192.0.2.7"]
-    assert host_allowed(nested, [], "192.0.2.7")
-    assert not host_allowed(nested, [], "192.0.2.8")
+    flat = ["ALL", "except", "192.0.2.", "EXCEPT", "198.51.100.7"]
+    assert not host_allowed(flat, [], "192.0.2.7")
+    assert not host_allowed(flat, [], "198.51.100.7")
+    assert host_allowed(flat, [], "198.51.100.8")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "127.1.2.3"])
