@@ -1,6 +1,7 @@
-"""One JSON line per authentication, for machines, after the model of Samba's auth_json_audit.
+"""Two lines per authentication, after the model of Samba's auth_audit and auth_json_audit log classes.
 
-Successes and failures both go to the logger of this module; who wants them apart filters by `status`.
+The logger of this module gets one for people, ``smbd.auth.json_audit`` one in JSON for machines. Successes and
+failures go to both; who wants them apart filters by the status.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from smbd.auth.session_info import SessionInfo
 
 _log = logging.getLogger(__name__)
+_json_log = logging.getLogger("smbd.auth.json_audit")
 
 # Of Windows' security log, which is what tools for such lines know.
 EVENT_LOGON_SUCCEEDED: Final = 4624
@@ -55,12 +57,20 @@ def log_authentication(
         started: when the decision began, by the context's clock.
         info: the session that came of it.
     """
-    if not _log.isEnabledFor(logging.INFO):
+    if _log.isEnabledFor(logging.INFO):
+        _log.info(
+            "Auth: [SMB2] user [%s]\\[%s] at [%s] with [%s] status [NT_%s] workstation [%s] remote host [%s] "
+            "became [%s]\\[%s] [%s]",
+            _cut(client_domain), _cut(client_account), _time(started), password_type, status_name(status),
+            _cut(workstation), context.client_address,
+            info.domain if info else "", info.user_name if info else "", info.token.user_sid if info else "",
+        )  # fmt: skip
+    if not _json_log.isEnabledFor(logging.INFO):
         return
     now = context.clock()
     succeeded = status == STATUS_SUCCESS
     line = {
-        "timestamp": dt.datetime.fromtimestamp(now).astimezone().isoformat(timespec="microseconds"),
+        "timestamp": _time(now),
         "type": "Authentication",
         "Authentication": {
             "version": {"major": SCHEMA_MAJOR, "minor": SCHEMA_MINOR},
@@ -81,7 +91,11 @@ def log_authentication(
             "duration": round((now - started) * 1_000_000),
         },
     }
-    _log.info("%s", msgspec.json.encode(line).decode())
+    _json_log.info("%s", msgspec.json.encode(line).decode())
+
+
+def _time(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="microseconds")
 
 
 def _cut(text: str) -> str | None:

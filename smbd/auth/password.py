@@ -21,7 +21,14 @@ def nt_hash(password: str) -> bytes:
 
 def ntowfv2(hash_of_password: bytes, user: str, domain: str) -> bytes:
     """NTOWFv2: the key of the proof. The user counts in upper case, the domain as it was sent."""
-    return hmac.digest(hash_of_password, (user.upper() + domain).encode("utf-16-le", "surrogatepass"), "md5")
+    text = "".join(map(_upper, user)) + domain
+    return hmac.digest(hash_of_password, text.encode("utf-16-le", "surrogatepass"), "md5")
+
+
+def _upper(character: str) -> str:
+    """Upper case as Windows has it: one character stays one, so that a sharp s stays what it is."""
+    upper = character.upper()
+    return upper if len(upper) == 1 else character
 
 
 def verify_ntlmv2(key: bytes, server_challenge: bytes, nt_response: bytes) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from typing_extensions import Buffer
+from smbd.wire.buffer import Buffer
 
 HASH_LENGTH: Final = 64
 

@@ -62,6 +62,12 @@ def test_published_vector() -> None:
     assert verify_ntlmv2(key, CHALLENGE, bytes(16) + temp) is None
 
 
+def test_upper_case_is_that_of_windows() -> None:
+    upper = ntowfv2(nt_hash("x"), "STRA\u00dfE\u00c4", "d")
+    assert ntowfv2(nt_hash("x"), "stra\u00dfe\u00e4", "d") == upper
+    assert ntowfv2(nt_hash("x"), "STRASSE\u00c4", "d") != upper
+
+
 @pytest.mark.parametrize("user", ["daemon", "Daemon"])
 def test_session(tmp_path: Path, user: str) -> None:
     context = make_context(tmp_path)
@@ -156,12 +162,18 @@ def test_user_name_map(tmp_path: Path) -> None:
 
 def test_audit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "smbd.auth.audit")
+    caplog.set_level(logging.INFO, "smbd.auth.json_audit")
     context = make_context(tmp_path)
     ntlm_logon(context, logon("DAEMON"))
     status_of(context, logon("nosuch\ud800"))
     first, second = (
-        json.loads(record.getMessage()) for record in caplog.records if record.name == "smbd.auth.audit"
+        json.loads(record.getMessage()) for record in caplog.records if record.name == "smbd.auth.json_audit"
     )
+    texts = [record.getMessage() for record in caplog.records if record.name == "smbd.auth.audit"]
+    assert len(texts) == 2
+    assert r"user [DOM]\[DAEMON]" in texts[0]
+    assert r"became [TESTSRV]\[daemon]" in texts[0]
+    assert "NT_STATUS_NO_SUCH_USER" in texts[1]
     good, bad = first["Authentication"], second["Authentication"]
     assert (good["eventId"], good["status"], good["becameAccount"]) == (4624, "NT_STATUS_SUCCESS", "daemon")
     assert (good["clientAccount"], good["clientDomain"]) == ("DAEMON", "DOM")

@@ -182,6 +182,7 @@ def test_too_long(context: AuthContext) -> None:
     assert refused(NtlmAcceptor(context), NEGOTIATE.ljust(70_000, b"\0")) == STATUS_INVALID_PARAMETER
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200, deadline=None)
 @given(data=st.data())
 def test_nothing_but_statuses(context: AuthContext, data: st.DataObject) -> None:
