@@ -2,7 +2,7 @@
 
 The lists work as in the TCP wrapper's hosts_access(5) files, which is where Samba has them from. An entry is
 
-* ``ALL``, or ``LOCAL`` (a host name without a dot, or a loopback address),
+* ``ALL``, or ``LOCAL`` (a host name without a dot),
 * a name, a domain beginning with a dot, or a name with wildcards,
 * an address; a prefix of one ending in a dot, ``150.203.``; or a network, ``150.203.0.0/16`` or
   ``150.203.0.0/255.255.0.0``, ``2001:db8::/32``,
@@ -77,7 +77,7 @@ def _matches(entry: str, client: _Address | None, name: str) -> bool:
     if word == "ALL":
         return True
     if word == "LOCAL":
-        return (client is not None and client.is_loopback) or (bool(name) and "." not in name)
+        return bool(name) and "." not in name
     if client is not None:
         if "/" in entry:
             return _in_network(entry, client)

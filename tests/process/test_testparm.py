@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import sys
@@ -208,12 +209,51 @@ def test_options_of_the_command_line(file: str) -> None:
 
 @pytest.mark.slow
 def test_hosts_are_checked(tmp_path: Path) -> None:
-    path = write(tmp_path, "[global]\nhosts allow = 10. lapland\n[a]\npath = /\n[b]\npath = /\nhosts deny = 10.1.\n")
-    assert run("-s", path, "pc", "192.0.2.1")[1] == (
-        "Deny connection from pc (192.0.2.1) to a\nAllow connection from pc (192.0.2.1) to b\n"
-    )
-    assert "Allow connection from lapland (192.0.2.1) to a" in run("-s", path, "lapland", "192.0.2.1")[1]
+    text = "[global]\nhosts allow = 10. lapland\n[a]\npath = /\n[b]\npath = /\nhosts deny = 10.1.\n"
+    path = write(tmp_path, text)
+    messages = run("-s", path, "pc", "192.0.2.1")[2]
+    assert "Deny connection from pc (192.0.2.1) to a\nAllow connection from pc (192.0.2.1) to b\n" in messages
+    assert "Allow connection from lapland (192.0.2.1) to a" in run("-s", path, "lapland", "192.0.2.1")[2]
     assert run("-s", path, "pc")[0] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(SAMBA_TESTPARM) is None, reason="Samba's testparm is not installed")
+@pytest.mark.parametrize(
+    "address", ["10.1.1.1", "10.1.2.1", "10.2.0.1", "192.0.2.1", "2001:db8::7", "::1", "127.0.0.1"]
+)
+def test_hosts_are_admitted_as_by_samba(tmp_path: Path, address: str) -> None:
+    allows = (
+        "",
+        "10.",
+        "192.0.2.1",
+        "ALL EXCEPT 192.0.2.1",
+        "127.",
+        "lap",
+        ".ex.net",
+        "LOCAL",
+        "192.0.2.0/24",
+        "192.0.2.0/255.255.255.0",
+        "2001:db8::/32",
+        "10. EXCEPT 10.1. EXCEPT 10.1.1.",
+    )
+    denies = ("", "ALL", "10.1.", "127.", "ALL EXCEPT 10.", "lap", "127.0.0.1", "::1", "0.0.0.0/0")
+    shares = [
+        f"[s{index}]\npath = /\nhosts allow = {allow}\nhosts deny = {deny}\n"
+        for index, (allow, deny) in enumerate(itertools.product(allows, denies))
+    ]
+    if ":" in address:
+        # Samba takes every IPv6 address for LOCAL, because there is no dot in it.
+        shares = [share for share in shares if "LOCAL" not in share]
+    path = write(tmp_path, "".join(shares))
+    for name in ("lap", "a.ex.net"):
+        ours = run("-s", path, name, address)[2]
+        theirs = run("-s", path, name, address, program=(SAMBA_TESTPARM,))[2]
+        expected = [line.split() for line in theirs.splitlines() if line.startswith(("Allow ", "Deny "))]
+        found = [line.split() for line in ours.splitlines() if line.startswith(("Allow ", "Deny "))]
+        assert len(expected) == len(shares)
+        # The last word is the share; Samba does not show the name.
+        assert [(line[0], line[-1]) for line in found] == [(line[0], line[-1]) for line in expected]
 
 
 @pytest.mark.slow
