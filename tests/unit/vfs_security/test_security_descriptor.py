@@ -53,7 +53,8 @@ def random_sd(rng: random.Random) -> SecurityDescriptor:
 
     dacl, sacl = acl(), acl()
     control = 0x8000 | (4 if dacl else 0) | (0x10 if sacl else 0)
-    return SecurityDescriptor(sid() if rng.randrange(4) else None, sid() if rng.randrange(4) else None, dacl, sacl, control)
+    owner, group = (sid() if rng.randrange(4) else None for _ in range(2))
+    return SecurityDescriptor(owner, group, dacl, sacl, control)
 
 
 def test_round_trip():
