@@ -61,8 +61,8 @@ def log_authentication(
         _log.info(
             "Auth: [SMB2] user [%s]\\[%s] at [%s] with [%s] status [NT_%s] workstation [%s] remote host [%s] "
             "became [%s]\\[%s] [%s]",
-            _cut(client_domain), _cut(client_account), _time(started), password_type, status_name(status),
-            _cut(workstation), context.client_address,
+            _cut(client_domain) or "", _cut(client_account) or "", _time(started), password_type, status_name(status),
+            _cut(workstation) or "", context.client_address,
             info.domain if info else "", info.user_name if info else "", info.token.user_sid if info else "",
         )  # fmt: skip
     if not _json_log.isEnabledFor(logging.INFO):
