@@ -147,20 +147,22 @@ class SecurityDescriptor(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-_cache: dict[bytes, SecurityDescriptor] = {}
+_cache: dict[bytes | tuple[int, bytes], SecurityDescriptor] = {}
 
 
 def parse_cached(blob: bytes, base: int = 0) -> SecurityDescriptor:
-    """`SecurityDescriptor.unpack`, remembered by `blob`; the same blob gives the same object.
+    """`SecurityDescriptor.unpack`, remembered; equal bytes from `base` on give the same object.
 
     Raises:
         SecurityDescriptorError: it is cut short or malformed.
     """
-    descriptor = _cache.get(blob)
+    # No part may begin before the header, so what stands there does not matter.
+    key = (base, blob[base:]) if base else blob
+    descriptor = _cache.get(key)
     if descriptor is None:
         descriptor = SecurityDescriptor.unpack(blob, base)
         if len(_cache) >= _CACHE_SIZE:
             # Oldest first: dictionaries keep their order, and what is in use comes back at once.
             del _cache[next(iter(_cache))]
-        _cache[blob] = descriptor
+        _cache[key] = descriptor
     return descriptor

@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -27,7 +29,7 @@ from vfs.posix.posix_acl import (
     from_mode,
 )
 from vfs.security_acl import SecurityDescriptorError
-from vfs.security_descriptor import SecurityDescriptor
+from vfs.security_descriptor import SecurityDescriptor, parse_cached
 
 XATTR_NAME: Final = "security.NTACL"
 
@@ -35,6 +37,8 @@ XATTR_SD_HASH_TYPE_NONE: Final = 0
 XATTR_SD_HASH_TYPE_SHA256: Final = 1
 _HASH_SIZE: Final = 64
 _HASH_SIZE_V2: Final = 16
+#: Files of a tree share few combinations of owner, mode and ACL.
+_CACHE_SIZE: Final = 1024
 _DESCRIPTION: Final = b"posix_acl\0"
 #: NDR referent ids; only being non-zero counts, but equal bytes are nicer than equal meaning.
 _REFERENT_1: Final = 0x00020000
@@ -105,6 +109,7 @@ def _append_acl(out: bytearray, acl: PosixAcl) -> None:
         out += _UINT32.pack(perm)
 
 
+@lru_cache(maxsize=_CACHE_SIZE)
 def sys_acl_hash(
     mode: int, uid: int, gid: int, access_acl: PosixAcl | None = None, default_acl: PosixAcl | None = None
 ) -> bytes:
@@ -173,19 +178,19 @@ def _unpack(blob: bytes) -> NtAcl:
         raise NtAclError(f"an NTACL of versions {version} and {again}")
     at = _VERSION.size
     if version == 1:
-        return NtAcl(SecurityDescriptor.unpack(blob, at), version)
+        return NtAcl(parse_cached(blob, at), version)
     if not _UINT32.unpack_from(blob, at)[0]:
         raise NtAclError("an NTACL without security descriptor")
     if version == 2:
         at += _UINT32.size
         return NtAcl(
-            SecurityDescriptor.unpack(blob, at + _HASH_SIZE_V2), version, hash=blob[at : at + _HASH_SIZE_V2]
+            parse_cached(blob, at + _HASH_SIZE_V2), version, hash=blob[at : at + _HASH_SIZE_V2]
         )
     _, hash_type, digest = _HASH_HEADER.unpack_from(blob, at)
     at += _HASH_HEADER.size
     if version == 3:
         at += -at % 4
-        return NtAcl(SecurityDescriptor.unpack(blob, at), version, hash_type, digest)
+        return NtAcl(parse_cached(blob, at), version, hash_type, digest)
     end = blob.find(b"\0", at)
     if end < 0:
         raise NtAclError("an NTACL whose description does not end")
@@ -197,21 +202,23 @@ def _unpack(blob: bytes) -> NtAcl:
     acl_digest = blob[at : at + _HASH_SIZE]
     at += _HASH_SIZE
     return NtAcl(
-        SecurityDescriptor.unpack(blob, at), version, hash_type, digest, description, time, acl_digest
+        parse_cached(blob, at), version, hash_type, digest, description, time, acl_digest
     )
 
 
-def is_current(ntacl: NtAcl, acl_hash: bytes, posix_sd: SecurityDescriptor) -> bool:
+def is_current(
+    ntacl: NtAcl, acl_hash: bytes, posix_sd: SecurityDescriptor | Callable[[], SecurityDescriptor]
+) -> bool:
     """Whether the stored descriptor still belongs to the file.
 
     Args:
         ntacl: what the file stores.
         acl_hash: `sys_acl_hash` of the file as it is now.
-        posix_sd: what its POSIX ACL translates to now.
+        posix_sd: what its POSIX ACL translates to now; a callable is asked only if that matters.
     """
     if ntacl.version < 3 or ntacl.hash_type != XATTR_SD_HASH_TYPE_SHA256:
         return True
     size = len(acl_hash)
     if ntacl.version == 4 and hmac.compare_digest(ntacl.sys_acl_hash[:size], acl_hash):
         return True
-    return hmac.compare_digest(ntacl.hash[:size], sd_hash(posix_sd))
+    return hmac.compare_digest(ntacl.hash[:size], sd_hash(posix_sd() if callable(posix_sd) else posix_sd))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import stat as stat_module
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from vfs.access import (
@@ -48,6 +49,8 @@ ACL_OTHER: Final = 0x20
 _TAGS: Final = frozenset({ACL_USER_OBJ, ACL_USER, ACL_GROUP_OBJ, ACL_GROUP, ACL_MASK, ACL_OTHER})
 _MASKED: Final = frozenset({ACL_USER, ACL_GROUP_OBJ, ACL_GROUP})
 _VERSION: Final = 2
+#: Files of a tree share few combinations; one descriptor object for each also serves the access check's memory.
+_CACHE_SIZE: Final = 1024
 _UNDEFINED_ID: Final = 0xFFFFFFFF
 _HEADER = struct.Struct("<I")
 _ENTRY = struct.Struct("<HHI")
@@ -70,6 +73,7 @@ class PosixAce(NamedTuple):
 PosixAcl = tuple[PosixAce, ...]
 
 
+@lru_cache(maxsize=_CACHE_SIZE)
 def unpack(blob: bytes) -> PosixAcl:
     """The entries of a ``system.posix_acl_*`` value.
 
@@ -137,6 +141,7 @@ def _entries(
     return first + middle + last
 
 
+@lru_cache(maxsize=_CACHE_SIZE)
 def security_descriptor(
     mode: int,
     uid: int,
@@ -147,7 +152,7 @@ def security_descriptor(
     uid_to_sid: SidOfId = unix_user_sid,
     gid_to_sid: SidOfId = unix_group_sid,
 ) -> SecurityDescriptor:
-    """What POSIX mode and ACLs mean as a security descriptor.
+    """What POSIX mode and ACLs mean as a security descriptor; remembered, so pass the same mappers each time.
 
     Args:
         mode: of the object, with its type.
