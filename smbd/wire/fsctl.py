@@ -365,7 +365,7 @@ class PipePeekResponse(msgspec.Struct, gc=False):
         """
         if len(data) < _PIPE_PEEK.size:
             raise WireError("FSCTL_PIPE_PEEK too short")
-        return cls(*_PIPE_PEEK.unpack_from(data), data=data[_PIPE_PEEK.size :])
+        return cls(*(*_PIPE_PEEK.unpack_from(data), data[_PIPE_PEEK.size :]))
 
 
 class ReadHashRequest(Fixed, gc=False):

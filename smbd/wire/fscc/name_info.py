@@ -204,7 +204,7 @@ class FileAllInformation(msgspec.Struct, gc=False):
         if len(data) < _ALL.size:
             raise WireError("FileAllInformation too short")
         fields = _ALL.unpack_from(data)
-        return cls(*fields[:-1], name=_name(data, _ALL.size, fields[-1]))
+        return cls(*(*fields[:-1], _name(data, _ALL.size, fields[-1])))
 
 
 class HardLink(msgspec.Struct, gc=False):

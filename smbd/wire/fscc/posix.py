@@ -64,7 +64,7 @@ def _unpack(data: Buffer, at: int) -> tuple[FilePosixInformation, int]:
     owner_at = at + _FIXED.size
     group_at = owner_at + sid_length(data, owner_at)
     end = group_at + sid_length(data, group_at)
-    return FilePosixInformation(*fields, owner=data[owner_at:group_at], group=data[group_at:end]), end
+    return FilePosixInformation(*(*fields, data[owner_at:group_at], data[group_at:end])), end
 
 
 def pack_posix_entries(entries: Iterable[tuple[str, FilePosixInformation]]) -> bytes:
