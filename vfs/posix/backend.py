@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat as stat_module
 from typing import Final
 
 from vfs.posix import syscalls
@@ -21,6 +22,7 @@ from vfs.posix.names import to_bytes, to_text
 from vfs.posix.syscalls import Stat
 
 _CREATES: Final = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_SET_ID: Final = stat_module.S_ISUID | stat_module.S_ISGID
 _O_SEARCH: Final = os.O_PATH | os.O_DIRECTORY
 
 
@@ -260,7 +262,7 @@ class PosixBackend(DescriptorCalls):
             os.close(fd)
 
     def mkdir(self, path: bytes, mode: int) -> None:
-        """Make a directory.
+        """Make a directory; also with set-id bits in `mode`, which mkdir(2) ignores.
 
         Raises:
             OSError: as the kernel says.
@@ -268,6 +270,14 @@ class PosixBackend(DescriptorCalls):
         fd, name = self.open_parent(path)
         try:
             os.mkdir(name, mode, dir_fd=fd)
+            if mode & _SET_ID:
+                made = syscalls.openat2(
+                    fd, name, _O_SEARCH | os.O_NOFOLLOW, 0, syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS
+                )
+                try:
+                    self.fchmod(made, syscalls.statx_fd(made).mode & 0o7777 | mode & _SET_ID)
+                finally:
+                    os.close(made)
         finally:
             self.close_parent(fd)
 

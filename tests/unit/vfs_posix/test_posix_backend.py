@@ -139,10 +139,12 @@ def test_create_with_mode(backend, tree):
     try:
         os.close(backend.open(b"Dir/new", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640))
         backend.mkdir(b"abs/made", 0o750)
+        backend.mkdir(b"Dir/group", 0o2750)
     finally:
         os.umask(old)
     assert (tree / "Dir/new").stat().st_mode & 0o7777 == 0o640
     assert (tree / "Dir/made").stat().st_mode & 0o7777 == 0o750
+    assert (tree / "Dir/group").stat().st_mode & 0o7777 == 0o2750
     with pytest.raises(FileExistsError):
         backend.open(b"dangling", os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o640)
 
