@@ -262,7 +262,7 @@ class PosixBackend(DescriptorCalls):
             os.close(fd)
 
     def mkdir(self, path: bytes, mode: int) -> None:
-        """Make a directory; also with set-id bits in `mode`, which mkdir(2) ignores.
+        """Create a directory, also with the set-id bits in `mode` that the system call ignores.
 
         Raises:
             OSError: as the kernel says.
