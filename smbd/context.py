@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from messaging.bus import Bus
+from messaging.dbwrap.watch import WatchService
+from messaging.irpc import Irpc
 from messaging.server_id import ServerId
 from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
@@ -46,6 +48,9 @@ class ServerContext:
         self.config = config
         self.loop = loop
         self.bus = bus
+        self.irpc = Irpc(bus)
+        self.watch = WatchService(bus)
+        databases.watch(self.watch)
         self.server_id = server_id
         self.databases = databases
         self.auth = AuthContext(config, passdb)

@@ -85,7 +85,8 @@ class Worker:
                 on_shutdown=lambda: self._end("the administrator ends this process"),
             )
             register_worker(ctx)
-            return serve(ctx, self._sock, self._address)
+            serve(ctx, self._sock)
+            return EXIT_CLEAN
         finally:
             bus.close()
 

@@ -130,7 +130,7 @@ def _enumerate_snapshots(_file: FileObject, call: IoctlCall) -> IoctlOutput:
     """There are none ([MS-SMB2] 3.3.5.15.1)."""
     if call.message.max_output_response < _SNAPSHOT_ARRAY_MINIMUM:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too small")
-    return IoctlOutput(SnapshotArray([]).pack())
+    return IoctlOutput(SnapshotArray(0, []).pack())
 
 
 _HANDLERS: Final[dict[int, Handler]] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from vfs.fsa.directory import DirectoryScan
 
+from typing import Final
+
 from smbd.smb2 import respond
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import Request, Result
@@ -13,11 +15,16 @@ from smbd.wire.constants import (
     SMB2_RESTART_SCANS,
     SMB2_RETURN_SINGLE_ENTRY,
 )
-from smbd.wire.fscc.directory import DIRECTORY_INFORMATION_CLASSES, DirectoryEncoder
+from smbd.wire.fscc.directory import (
+    DIRECTORY_INFORMATION_CLASSES,
+    DirectoryEncoder,
+    FileIdExtdBothDirectoryInformation,
+)
 from smbd.wire.output_buffer import OUTPUT_BUFFER_OFFSET, pack_output_buffer_into
 from smbd.wire.query_directory import QueryDirectoryRequest
 from smbd.xsrv.open import Open
 from vfs.access import FILE_LIST_DIRECTORY
+from vfs.constants import FileBothDirectoryInformation, FileIdBothDirectoryInformation
 from vfs.fsa import directory
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
@@ -29,6 +36,11 @@ from vfs.ntstatus import (
     STATUS_NO_SUCH_FILE,
     STATUS_OBJECT_NAME_INVALID,
     NTStatusError,
+)
+
+#: The classes that have a field for the 8.3 name; for the others none is made.
+SHORT_NAME_CLASSES: Final = frozenset(
+    {FileBothDirectoryInformation, FileIdBothDirectoryInformation, FileIdExtdBothDirectoryInformation}
 )
 
 
@@ -59,7 +71,7 @@ def handle(request: Request) -> Result:
     if frame is None:
         frame = memoryview(bytearray(OUTPUT_BUFFER_OFFSET + size))
     encoder = DirectoryEncoder(message.file_information_class, frame, OUTPUT_BUFFER_OFFSET, size)
-    first_time = not scan.started
+    first_time = not scan.returned
     single = bool(message.flags & SMB2_RETURN_SINGLE_ENTRY)
     for entry in scan:
         if not encoder.add(
@@ -95,7 +107,8 @@ def _scan(opened: Open, file: FileObject, message: QueryDirectoryRequest) -> Dir
     if scan is None or message.flags & SMB2_REOPEN:
         if not message.pattern or "\\" in message.pattern or "/" in message.pattern:
             raise NTStatusError(STATUS_OBJECT_NAME_INVALID, f"pattern {message.pattern!r}")
-        scan = opened.scan = directory.open_scan(file, message.pattern)
+        with_short_names = message.file_information_class in SHORT_NAME_CLASSES
+        scan = opened.scan = directory.open_scan(file, message.pattern, with_short_names=with_short_names)
     elif message.flags & SMB2_RESTART_SCANS:
         scan.restart(message.pattern)
     return scan

@@ -86,7 +86,7 @@ def _mode(file: FileObject) -> Information:
 
 
 def _alignment(file: FileObject) -> Information:
-    data = file_info.FileAlignmentInformation(query_info.alignment(file)).pack()
+    data = file_info.FileAlignmentInformation(query_info.FILE_BYTE_ALIGNMENT).pack()
     return data, len(data)
 
 
@@ -108,7 +108,7 @@ def _all(file: FileObject) -> Information:
         file.granted_access,
         file.position,
         file.mode,
-        query_info.alignment(file),
+        query_info.FILE_BYTE_ALIGNMENT,
         "\\" + file.name,
     ).pack()
     return data, name_info.FileAllInformation.FIXED_SIZE

@@ -7,6 +7,7 @@ import socket
 from smbd.context import ServerContext
 from smbd.smb2.receive import Receiver
 from smbd.xsrv.client import Client
+from vfs.posix import credentials
 
 
 def serve(ctx: ServerContext, sock: socket.socket) -> None:
@@ -17,4 +18,5 @@ def serve(ctx: ServerContext, sock: socket.socket) -> None:
     try:
         ctx.loop.run()
     finally:
+        credentials.become_root()
         client.close("the server ends")

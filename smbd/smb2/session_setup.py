@@ -8,7 +8,7 @@ from smbd.auth.session_info import SessionInfo
 from smbd.config.enums import DESIRED, REQUIRED
 from smbd.crypto.kdf import derive_session_keys
 from smbd.gensec import start_acceptor
-from smbd.smb2.request import Reply, Request, Result
+from smbd.smb2.request import AsyncResult, Reply, Request, Result
 from smbd.wire.constants import (
     SMB2_FLAGS_SIGNED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
@@ -19,6 +19,7 @@ from smbd.wire.constants import (
 )
 from smbd.wire.session import SessionSetupRequest, SessionSetupResponse
 from smbd.xsrv.connection import Connection, Setup
+from smbd.xsrv.previous_session import close_previous_session
 from smbd.xsrv.session import Session
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -33,7 +34,7 @@ from vfs.ntstatus import (
 _log = logging.getLogger(__name__)
 
 
-def handle(request: Request) -> Result:
+def handle(request: Request) -> Result | AsyncResult:
     """Take one token of an authentication.
 
     Raises:
@@ -61,9 +62,16 @@ def handle(request: Request) -> Result:
             session.close()
         raise
     del connection.setups[session.wire_id]
-    if message.previous_session_id and message.previous_session_id != session.wire_id:
-        connection.client.close_previous_session(message.previous_session_id, session)
-    return Reply(SessionSetupResponse(step.token, flags).pack(), STATUS_SUCCESS)
+    reply = Reply(SessionSetupResponse(step.token, flags).pack(), STATUS_SUCCESS)
+    previous = message.previous_session_id
+    if previous and previous != session.wire_id:
+        return _replace(session, previous, reply)
+    return reply
+
+
+async def _replace(session: Session, previous: int, reply: Reply) -> Reply:
+    await close_previous_session(session.client, previous, session)
+    return reply
 
 
 def _find_setup(request: Request, token: bytes) -> tuple[Session, Setup]:

@@ -117,7 +117,7 @@ def _set_eas(file: FileObject, data: Buffer) -> None:
 
 
 def _set_disposition(file: FileObject, data: Buffer) -> None:
-    set_info.set_disposition(file, delete=FileDispositionInformation.unpack(data).delete_pending)
+    set_info.set_disposition(file, FileDispositionInformation.unpack(data).delete_pending)
 
 
 _CLASSES: Final[dict[int, Setter]] = {

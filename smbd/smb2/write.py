@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from smbd.smb2.credits import check_charge
@@ -37,7 +38,7 @@ def handle(request: Request) -> Result | AsyncResult:
     file = opened.file
     if file is None:
         raise NTStatusError(STATUS_INVALID_PARAMETER)
-    count = write.write(file, message.offset, data)
+    count = write.write(file, message.offset, memoryview(data))
     if message.flags & _THROUGH or file.volume.options.sync_always:
         return _sync(request, file, count)
     return WriteResponse(count).pack()
@@ -45,7 +46,7 @@ def handle(request: Request) -> Result | AsyncResult:
 
 async def _sync(request: Request, file: FileObject, count: int) -> bytes:
     try:
-        await request.connection.loop.run_in_thread(file.volume.backend.fdatasync, file.fd)
+        await request.connection.loop.run_in_thread(os.fdatasync, file.fd)
     except OSError as error:
         raise from_oserror(error, "fdatasync") from error
     return WriteResponse(count).pack()

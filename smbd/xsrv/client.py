@@ -8,6 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from smbd.transport.tcp import TcpTransport
+from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Client:
         # Volatile ids of one process never repeat; a random start keeps them from being guessed.
         self._volatile_id = secrets.randbits(31)
         ctx.client = self
+        previous_session.register(self)
         ctx.loop.call_later(_IDLE_CHECK, self._close_idle)
 
     def next_volatile_id(self) -> int:

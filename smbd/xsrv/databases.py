@@ -9,6 +9,7 @@ import msgspec
 
 from messaging.dbwrap.base import Db
 from messaging.dbwrap.tdb import open_tdb
+from messaging.dbwrap.watch import WatchedDb, WatchService
 from messaging.records import RecordCodec
 from messaging.server_id import ServerId, server_id_exists
 from smbd.xsrv.records import (
@@ -53,7 +54,8 @@ class Databases:
         version: smbXsrv_version_global.
         clients: smbXsrv_client_global, ClientGuid -> `ClientGlobal`.
         sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
-        share_modes: locking.
+        locking, brlock, leases: the state of open files as it is stored.
+        share_modes: locking as the file system layer works with it.
     """
 
     def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
@@ -70,7 +72,13 @@ class Databases:
         self.tcons: GlobalTable[TconGlobal] = GlobalTable(volatile("smbXsrv_tcon_global"), TCON_CODEC)
         self.opens: GlobalTable[OpenGlobal] = GlobalTable(volatile("smbXsrv_open_global"), OPEN_CODEC)
         self.locking = volatile("locking")
-        self.share_modes = ShareModes(self.locking, self.is_alive)
+        self.brlock = volatile("brlock", ORDER_BRLOCK)
+        self.leases = volatile("leases", ORDER_LEASES)
+        self.watch(None)
+
+    def watch(self, service: WatchService | None) -> None:
+        """Make the per-file databases watchable by this process; without a service they can only be read."""
+        self.share_modes = ShareModes(WatchedDb(self.locking, service), self.is_alive)
 
     def is_alive(self, server_id: ServerId) -> bool:
         """Tell whether the process behind `server_id` still exists."""

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-_MAX_ID: Final = 0xFFFFFFFE
+MAX_ID: Final = 0xFFFFFFFE
 _KEY_LENGTH: Final = 4
 
 
@@ -44,7 +44,7 @@ class GlobalTable(Generic[T]):
             TableFull: a long row of random ids were all taken.
         """
         for _ in range(100):
-            global_id = secrets.randbelow(_MAX_ID) + 1
+            global_id = secrets.randbelow(MAX_ID) + 1
             with self.db.fetch_locked(key_of(global_id)) as record:
                 if record.value is None:
                     made = make(global_id)

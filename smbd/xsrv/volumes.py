@@ -28,8 +28,6 @@ _SAME_NAME: Final = (
     "force_directory_mode",
     "fstype",
     "hide_dot_files",
-    "hide_special_files",
-    "hide_unreadable",
     "inherit_acls",
     "inherit_permissions",
     "map_archive",
