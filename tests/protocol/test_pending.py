@@ -6,6 +6,7 @@ import pytest
 
 from smbd.wire.constants import SMB2_ECHO, SMB2_FLAGS_ASYNC_COMMAND
 from smbd.wire.echo import EchoRequest
+from vfs.access import GENERIC_READ
 from vfs.constants import FILE_DIRECTORY_FILE, FILE_NOTIFY_CHANGE_FILE_NAME, FILE_OPEN
 from vfs.ntstatus import STATUS_CANCELLED, STATUS_NOT_SUPPORTED, STATUS_NOTIFY_CLEANUP, STATUS_PENDING, STATUS_SUCCESS
 
@@ -22,7 +23,7 @@ def wait_for_changes(directory):
 
 @pytest.fixture
 def directory(tree):
-    return tree.create("", disposition=FILE_OPEN, options=FILE_DIRECTORY_FILE)
+    return tree.create("", access=GENERIC_READ, disposition=FILE_OPEN, options=FILE_DIRECTORY_FILE)
 
 
 def test_a_request_that_waits_gets_an_interim_response(directory):

@@ -58,9 +58,13 @@ def test_an_unsigned_request_is_refused_where_signing_was_required(server, conne
 
 
 def test_an_unsigned_tree_connect_is_refused_by_311(login):
+    """The specification wants a disconnect, Samba answers and denies."""
     session = login(dialects=[SMB2_DIALECT_311])
-    response = session.send(SMB2_TREE_CONNECT, _SHARE, protection=Protection.PLAIN).recv()
-    assert response.status == STATUS_ACCESS_DENIED
+    pending = session.send(SMB2_TREE_CONNECT, _SHARE, protection=Protection.PLAIN)
+    try:
+        assert pending.recv().status == STATUS_ACCESS_DENIED
+    except ConnectionLostError:
+        pass
 
 
 @_SEALING

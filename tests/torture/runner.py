@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.servers import Server, ServerFailure, unix_user_exists
+from tests.servers import Server, ServerError, unix_user_exists
 from tests.torture.results import Outcome, Result, parse
 
 SMBTORTURE = "smbtorture"
@@ -59,7 +59,7 @@ def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] 
     """
     try:
         server.check_alive()
-    except ServerFailure:
+    except ServerError:
         server.start()
     _empty(server.share_path("tmp"))
     logs_before = {log: len(text) for log, text in server.logs().items()}
@@ -81,7 +81,7 @@ def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] 
     result = parse(text, code)
     try:
         server.check_alive()
-    except ServerFailure as failure:
+    except ServerError as failure:
         result = Result(Outcome.FAIL, f"the server died: {failure}")
     new_log = "".join(log[logs_before.get(name, 0) :] for name, log in server.logs().items())
     return Report(name, result, time.monotonic() - began, text, new_log)
@@ -107,7 +107,7 @@ def run(
         progress: told of each finished test, from one thread at a time.
 
     Raises:
-        ServerFailure: a server did not start.
+        ServerError: a server did not start.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
