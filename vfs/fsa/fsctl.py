@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 COMPRESSION_FORMAT_NONE: Final = 0
 COMPRESSION_FORMAT_DEFAULT: Final = 1
 COMPRESSION_FORMAT_LZNT1: Final = 2
+MAX_RANGES: Final = 1 << 16
+"""Ranges looked up for one request: a mebibyte of answer, more than any client asks room for."""
 _ZERO_CHUNK: Final = 1 << 20
 _NO_HOLES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
@@ -89,8 +91,10 @@ def _zero(fo: FileObject, start: int, length: int) -> None:
         start += os.pwrite(fo.fd, zeros[: end - start], start)
 
 
-def query_allocated_ranges(fo: FileObject, offset: int, length: int, limit: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return at most `limit` ranges (offset, length) that hold data, and whether there are more (2.1.5.10.22).
+def query_allocated_ranges(
+    fo: FileObject, offset: int, length: int, limit: int = MAX_RANGES
+) -> list[tuple[int, int]]:
+    """Return at most `limit` ranges (offset, length) that hold data (FSCTL_QUERY_ALLOCATED_RANGES, 2.1.5.10.22).
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
@@ -105,45 +109,26 @@ def query_allocated_ranges(fo: FileObject, offset: int, length: int, limit: int)
         stat = fo.refresh()
         end = min(offset + length, stat.size)
         if offset >= end:
-            return [], False
+            return []
         stored, _ = attributes.load_stored(fo.volume, fo.fd, stat)
         if not stored & FILE_ATTRIBUTE_SPARSE_FILE:
-            return [(offset, end - offset)], False
-        while offset < end:
+            return [(offset, end - offset)]
+        while offset < end and len(ranges) < limit:
             start = backend.seek_data(fo.fd, offset)
             if start is None or start >= end:
                 break
-            if len(ranges) == limit:
-                return ranges, True
             stop = min(backend.seek_hole(fo.fd, start) or end, end)
             ranges.append((start, stop - start))
             offset = stop
     except OSError as error:
         raise from_oserror(error, "allocated ranges") from None
-    return ranges, False
-
-
-def check_copy(source: FileObject, target: FileObject, *, target_readable: bool) -> None:
-    """Check access for a server-side copy (FSCTL_SRV_COPYCHUNK, [MS-SMB2] 3.3.5.15.6).
-
-    Args:
-        source: open to read from.
-        target: open to write to.
-        target_readable: the target must be readable, too (FSCTL_SRV_COPYCHUNK without _WRITE).
-
-    Raises:
-        NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory).
-    """
-    if source.is_directory or target.is_directory:
-        raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "directories have no data")
-    source.require_any(FILE_READ_DATA | FILE_EXECUTE)
-    target.require_any(FILE_WRITE_DATA | FILE_APPEND_DATA)
-    if target_readable:
-        target.require_any(FILE_READ_DATA | FILE_EXECUTE)
+    return ranges
 
 
 def copy_chunk(source: FileObject, target: FileObject, source_offset: int, target_offset: int, length: int) -> int:
-    """Copy inside the kernel and return the number of bytes copied; the caller has called `check_copy`.
+    """Copy inside the kernel and return the number of bytes copied: FSCTL_SRV_COPYCHUNK, [MS-SMB2] 3.3.5.15.6.
+
+    The caller has checked the access of both opens.
 
     Raises:
         NTStatusError: STATUS_INVALID_VIEW_SIZE: the range reaches beyond the end of the source; STATUS_INVALID_PARAMETER,

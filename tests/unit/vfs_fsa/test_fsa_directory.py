@@ -1,0 +1,144 @@
+"""Listing a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.vfs_fsa.support import Share
+from tests.unit.vfs_fsa.test_fsa_open import status_of
+from vfs import ntstatus as nt
+from vfs.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES
+from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM
+from vfs.fsa import close, directory, ea, query_info
+from vfs.fsa.mangle import MANGLED_NO, mangle
+from vfs.fsa.params import EaEntry
+
+
+def names(share: Share, pattern: str = "*", path: str = "") -> list[str]:
+    fo = share.open(path, FILE_LIST_DIRECTORY)
+    found = [entry.name for entry in directory.open_scan(fo, pattern)]
+    close.close_file(fo)
+    return found
+
+
+def test_dots_come_first(share: Share) -> None:
+    for name in ("b", "a"):
+        (share.root / name).touch()
+    found = names(share)
+    assert found[:2] == [".", ".."]
+    assert sorted(found[2:]) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*", {".", "..", "a.txt", "B.TXT", "dir"}),
+        ("*.*", {".", "..", "a.txt", "B.TXT", "dir"}),
+        ("", {".", "..", "a.txt", "B.TXT", "dir"}),
+        ("*.txt", {"a.txt", "B.TXT"}),
+        ("A.TXT", {"a.txt"}),
+        ("?.txt", {"a.txt", "B.TXT"}),
+        ("<", {"dir"}),
+        ("none", set()),
+        ("none*", set()),
+        (".", {"."}),
+        ("..", {".."}),
+    ],
+)
+def test_patterns(share: Share, pattern: str, expected: set[str]) -> None:
+    (share.root / "a.txt").touch()
+    (share.root / "B.TXT").touch()
+    (share.root / "dir").mkdir()
+    found = set(names(share, pattern))
+    assert found - {".", ".."} == expected - {".", ".."}
+    if not pattern.startswith("<"):
+        assert found == expected
+
+
+def test_entries_say_what_the_open_file_says(share: Share) -> None:
+    share.mkdir("dir")
+    fo = share.create("dir\\file", file_attributes=FILE_ATTRIBUTE_SYSTEM, allocation_size=10)
+    ea.set_eas(fo, [EaEntry(b"N", b"v")])
+    opened = share.open("dir", FILE_LIST_DIRECTORY)
+    entries = {entry.name: entry for entry in directory.open_scan(opened, "*", with_ea_size=True)}
+    stat = query_info.stat(fo, with_ea_size=True)
+    entry = entries["file"]
+    for field in ("creation_time", "last_write_time", "change_time", "end_of_file", "allocation_size", "file_attributes", "ea_size"):
+        assert getattr(entry, field) == getattr(stat, field)
+    assert entry.file_id == stat.index_number
+    assert entries["."].file_id == query_info.stat(opened).index_number
+    assert entries[".."].file_id == query_info.stat(share.open("", FILE_READ_ATTRIBUTES)).index_number
+    assert entries["."].file_attributes == FILE_ATTRIBUTE_DIRECTORY
+
+
+def test_push_back_and_restart(share: Share) -> None:
+    for number in range(5):
+        (share.root / f"f{number}").touch()
+    scan = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "f*")
+    first = next(scan)
+    assert scan.returned
+    scan.push_back(first)
+    assert next(scan) is first
+    (share.root / "f9").touch()
+    assert len(list(scan)) == 4
+    assert list(scan) == []
+    scan.restart()
+    assert len(list(scan)) == 6
+    scan.restart("f1")
+    assert [entry.name for entry in scan] == ["f1"]
+    assert status_of(lambda: scan.restart("a\\b")) == nt.STATUS_OBJECT_NAME_INVALID
+
+
+def test_what_vanishes_is_left_out(share: Share) -> None:
+    (share.root / "gone").touch()
+    scan = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "*")
+    (share.root / "gone").unlink()
+    assert [entry.name for entry in scan] == [".", ".."]
+
+
+def test_veto_and_hide(make_share: Callable[..., Share]) -> None:
+    share = make_share(veto_files=["*.exe"], hide_files=["desktop.ini"])
+    for name in ("a.exe", "Desktop.ini", ".dot", "plain"):
+        (share.root / name).touch()
+    fo = share.open("", FILE_LIST_DIRECTORY)
+    found = {entry.name: entry.file_attributes & FILE_ATTRIBUTE_HIDDEN for entry in directory.open_scan(fo, "*")}
+    assert found == {".": 0, "..": 0, "Desktop.ini": 2, ".dot": 2, "plain": 0}
+    assert names(share, "a.exe") == []
+
+
+def test_links(share: Share) -> None:
+    (share.root / "target").write_bytes(b"12345")
+    (share.root / "good").symlink_to("target")
+    (share.root / "dangling").symlink_to("nowhere")
+    (share.root / "outside").symlink_to("/etc/passwd")
+    fo = share.open("", FILE_LIST_DIRECTORY)
+    found = {entry.name: entry.end_of_file for entry in directory.open_scan(fo, "*")}
+    assert set(found) == {".", "..", "target", "good"}
+    assert found["good"] == 5
+
+
+def test_names_that_windows_cannot_spell(make_share: Callable[..., Share]) -> None:
+    share = make_share()
+    (share.root / "a:b").touch()
+    assert names(share)[2:] == [mangle("a:b")]
+    assert names(share, mangle("a:b")) == [mangle("a:b")]
+    share = make_share(mangled_names=MANGLED_NO)
+    assert names(share)[2:] == ["a:b"]
+
+
+def test_bytes_that_are_no_utf8(share: Share) -> None:
+    import os
+
+    os.close(os.open(os.fsencode(share.root) + b"/x\xff", os.O_CREAT | os.O_WRONLY))
+    found = names(share)[2:]
+    assert len(found) == 1
+    assert share.open(found[0]).path == b"x\xff"
+
+
+def test_access_and_kind(share: Share) -> None:
+    fo = share.create("file")
+    assert status_of(lambda: directory.open_scan(fo, "*")) == nt.STATUS_INVALID_PARAMETER
+    weak = share.open("", FILE_READ_ATTRIBUTES)
+    assert status_of(lambda: directory.open_scan(weak, "*")) == nt.STATUS_ACCESS_DENIED
