@@ -23,6 +23,7 @@ from smbd.config.loadparm import Config, ConfigError
 from smbd.confsource import ConfigSource
 from smbd.daemonise import Readiness, daemonise
 from smbd.listen import ListenError
+from smbd.log_levels import parse_log_level
 from smbd.parent import Parent
 from smbd.pidfile import PidFile, PidFileBusyError
 from smbd.tools.options import Parser, add_common_options, overrides_of
@@ -165,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.build_options:
             sys.stdout.write(_build_options(config))
             return 0
-        log.parse_log_level(config.globals.log_level)
+        parse_log_level(config.globals.log_level)
     except (ConfigError, ValueError) as error:
         _explain(error)
         return EXIT_FAILED

@@ -88,7 +88,7 @@ class Children:
 
     def reap(self) -> list[Ended]:
         """Collect the children that have ended and log how; others of this process' children are only logged."""
-        ended = []
+        ended: list[Ended] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

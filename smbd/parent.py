@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 from setproctitle import setproctitle
@@ -34,7 +35,7 @@ from smbd.daemons.supervisor import Supervisor
 from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
 from smbd.pidfile import PidFile
-from smbd.postfork import Closable, Inheritance, OwnedFd
+from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
 from smbd.sdnotify import Notifier
 from smbd.worker import client_address, run_worker
 from smbd.xsrv.databases import Databases
@@ -121,7 +122,7 @@ class Parent:
         if not self._interactive:
             for name, readable in self._supervisor.start():
                 _log.debug("helper %s started", name)
-                self._watch(readable.fileno(), lambda name=name: self._from_helper(name))
+                self._watch(readable.fileno(), partial(self._from_helper, name))
         self._accept_from_now()
         _log.log(NOTICE, "smbd version %s started, process %d", smbd.__version__, os.getpid())
         self._notifier.ready("ready to serve connections")
@@ -160,7 +161,7 @@ class Parent:
         if not self._accepting and now >= self._accept_again:
             self._accept_from_now()
         for name, readable in self._supervisor.start_due(now):
-            self._watch(readable.fileno(), lambda name=name: self._from_helper(name))
+            self._watch(readable.fileno(), partial(self._from_helper, name))
 
     def _timeout(self, at_most: float | None) -> int | None:
         now = time.monotonic()
@@ -214,7 +215,7 @@ class Parent:
     def _accept_from_now(self) -> None:
         self._accepting = True
         for listener in self._listeners:
-            self._watch(listener.fileno(), lambda listener=listener: self._accept(listener))
+            self._watch(listener.fileno(), partial(self._accept, listener))
 
     def _pause_accepting(self) -> None:
         self._accepting = False
@@ -257,7 +258,7 @@ class Parent:
 
     # -- children ----------------------------------------------------------------------------------------
 
-    def _fork(self, role: str, body: Callable[[set[signal.Signals]], int], peer: str = "") -> int:
+    def _fork(self, role: str, body: Callable[[SignalMask], int], peer: str = "") -> int:
         """Fork a child that runs `body` and exits with its result; return its pid, 0 if it could not be made.
 
         Signals are blocked around the fork: one that arrives in the child before it has its own handlers waits.
@@ -277,12 +278,12 @@ class Parent:
         return pid
 
     def _fork_helper(self, name: str, main: Callable[..., None], mine: channel.Channel) -> int:
-        def body(mask: set[signal.Signals]) -> int:
+        def body(mask: SignalMask) -> int:
             return run_helper(name, main, self._inheritance(mask, keep=mine), mine)
 
         return self._fork(name, body)
 
-    def _inheritance(self, mask: set[signal.Signals], keep: channel.Channel | None = None) -> Inheritance:
+    def _inheritance(self, mask: SignalMask, keep: channel.Channel | None = None) -> Inheritance:
         not_mine: list[Closable] = [
             *self._listeners,
             *(one for one in self._supervisor.channels() if one is not keep),
@@ -394,7 +395,7 @@ def _ignore(_signum: int, _frame: object) -> None:
     """Do nothing: the number is in the wake-up pipe already."""
 
 
-def _exit_with(body: Callable[[set[signal.Signals]], int], mask: set[signal.Signals]) -> NoReturn:
+def _exit_with(body: Callable[[SignalMask], int], mask: SignalMask) -> NoReturn:
     """End the process with the result of `body`: nothing of the parent's stack may run in a child."""
     code = 1
     try:

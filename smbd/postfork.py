@@ -43,6 +43,9 @@ _GC_THRESHOLD: Final = 50_000
 #: Signals of a terminal: meant for the parent, which ends the children in order.
 _TERMINAL_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
+#: What `signal.pthread_sigmask` returns.
+SignalMask = set[int | signal.Signals]
+
 
 class Closable(Protocol):
     """A thing with a descriptor."""
@@ -73,7 +76,7 @@ class Inheritance:
     start_time: int
     parent_pid: int
     life_fd: int
-    signal_mask: set[signal.Signals]
+    signal_mask: SignalMask
     not_mine: Iterable[Closable]
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from messaging.bus import remove_dead_process
+from messaging.dbwrap.watch import WatchService
 from messaging.server_id import ServerId, server_id_exists
 from smbd.daemons.channel import ChildEnded, Message
 from smbd.daemons.helper import Helper
@@ -107,7 +108,8 @@ class Cleaner:
     def _clean_share_modes(self, dead: Callable[[ServerId], bool]) -> int:
         share_modes = self._databases.share_modes
         owners = {entry.server_id for _, record in share_modes.traverse() for entry in record.entries}
-        return sum(share_modes.remove_server(owner) for owner in owners if dead(owner))
+        gone = [owner for owner in owners if dead(owner)]
+        return sum(share_modes.remove_server(owner) for owner in gone)
 
     def _remove_lock_file(self, pid: int) -> None:
         try:
@@ -125,6 +127,7 @@ class CleanupState:
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper
+        helper.databases.watch(WatchService(helper.bus))
         self._cleaner = Cleaner(helper.databases)
         helper.on_message = self._from_parent
         helper.answer_common_messages()

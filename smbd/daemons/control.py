@@ -10,6 +10,7 @@ A ping is answered only after the parent has answered it: the reply proves that 
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from messaging.msg_types import (
     MSG_DEBUG,
@@ -65,7 +66,7 @@ class ControlState:
         bus.register(MSG_SHUTDOWN, lambda source, _: self._order(source, channel.ORDER_SHUTDOWN))
         bus.register(MSG_DEBUG, self._debug)
         for msg_type in (MSG_SMB_FORCE_TDIS, MSG_SMB_KILL_CLIENT_IP):
-            bus.register(msg_type, lambda source, payload, kind=msg_type: self._pass_on(source, kind, payload))
+            bus.register(msg_type, partial(self._forward, msg_type))
         helper.names.register(PARENT, bus.server_id, helper.parent_pid)
 
     def _ask(self, source: ServerId, topic: str, reply_type: int) -> None:
@@ -93,6 +94,9 @@ class ControlState:
         self._order(source, channel.ORDER_DEBUG, text)
         set_levels(text, str(source))
         self._pass_on(source, MSG_DEBUG, payload)
+
+    def _forward(self, msg_type: int, source: ServerId, payload: bytes) -> None:
+        self._pass_on(source, msg_type, payload)
 
     def _pass_on(self, source: ServerId, msg_type: int, payload: bytes) -> None:
         sent = self._helper.bus.broadcast(msg_type, payload)

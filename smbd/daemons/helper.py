@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from messaging.bus import Bus
+from messaging.dbwrap.watch import WatchService
 from smbd import log
 from smbd.config.loadparm import Config
 from smbd.control import register_common
@@ -28,7 +29,7 @@ class Helper:
     Attributes:
         name: what it is called by smbcontrol and ps.
         parent_pid: the server's parent.
-        loop, bus: its own.
+        loop, bus, watch: its own.
         databases: the server's.
         on_message: called with each message of the parent; set by the daemon.
         on_reload: called with a new configuration; set by a daemon that cares.
@@ -52,6 +53,8 @@ class Helper:
             on_orphaned=self.stop,
         )
         self.bus: Bus = join_bus(inherited, self.loop)
+        self.watch = WatchService(self.bus)
+        self.databases.watch(self.watch)
         self.names = Names(self.lock_directory)
         self.loop.add_reader(channel.fileno(), self._receive)
 
@@ -96,6 +99,7 @@ class Helper:
 
     def close(self) -> None:
         """Leave the bus."""
+        self.watch.close()
         self.bus.close()
 
 
