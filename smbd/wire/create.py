@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 from typing import Final
 
 import msgspec
 
-from smbd.wire.buffer import BODY, EMPTY_DYNAMIC, Buffer, align8, decode_utf16, encode_utf16
+from smbd.wire.buffer import BODY, EMPTY_DYNAMIC, Buffer, align8, encode_utf16
 from smbd.wire.create_contexts import Contexts, pack_contexts, unpack_contexts
 from smbd.wire.errors import WireError
+
+_decode_utf_16_le = codecs.utf_16_le_decode
 
 # StructureSize, SecurityFlags, RequestedOplockLevel, ImpersonationLevel, SmbCreateFlags, Reserved,
 # DesiredAccess, FileAttributes, ShareAccess, CreateDisposition, CreateOptions, NameOffset, NameLength,
@@ -58,7 +61,7 @@ class CreateRequest(msgspec.Struct, gc=False):
     def pack(self) -> bytes:
         """Return the body."""
         name = encode_utf16(self.name)
-        contexts = pack_contexts(self.contexts.items())
+        contexts = pack_contexts(self.contexts)
         offset = 0
         padded = name
         if contexts:
@@ -116,7 +119,9 @@ class CreateRequest(msgspec.Struct, gc=False):
             name_end = name_offset + name_length
             if name_offset < _REQUEST_DATA or name_end > len(pdu):
                 raise WireError("CREATE name outside of the message")
-            name = decode_utf16(pdu[name_offset:name_end])
+            if name_length & 1:
+                raise WireError("odd length of a CREATE name")
+            name = _decode_utf_16_le(pdu[name_offset:name_end], "surrogatepass", True)[0]
         if not contexts_length:
             return cls(
                 name,
@@ -183,7 +188,7 @@ class CreateResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        contexts = pack_contexts(self.contexts.items()) if self.contexts else b""
+        contexts = pack_contexts(self.contexts) if self.contexts else b""
         fixed = _RESPONSE.pack(
             _RESPONSE_SIZE,
             self.oplock_level,

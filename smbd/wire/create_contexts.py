@@ -8,7 +8,6 @@ stay as bytes, as the protocol wants them ignored. The content of ExtA is a list
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from typing import ClassVar, Final, TypeAlias
 
 from smbd.wire.buffer import Buffer
@@ -75,30 +74,40 @@ __all__ = [
 Contexts: TypeAlias = dict[bytes, Buffer]
 
 _HEADER: Final = struct.Struct("<IHHHHI")  # Next, NameOffset, NameLength, Reserved, DataOffset, DataLength
+# The same with a name of four bytes and its padding, which nearly all contexts have
+_SHORT_HEADER: Final = struct.Struct("<IHHHHI4s4x")
 _NAME_OFFSET: Final = _HEADER.size
 _SHORTEST_NAME: Final = 4
 _PADDING: Final = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
 
 
-def pack_contexts(contexts: Iterable[tuple[bytes, Buffer]]) -> bytes:
-    """Return the chain of `contexts`: (name, data) pairs, in their order."""
-    pairs = list(contexts)
+def pack_contexts(contexts: Contexts) -> bytes:
+    """Return the chain of `contexts`, in their order."""
     parts: list[Buffer] = []
-    last = len(pairs) - 1
-    for index, (name, data) in enumerate(pairs):
+    left = len(contexts)
+    for name, data in contexts.items():
+        left -= 1
         name_length = len(name)
         data_length = len(data)
         data_offset = (_NAME_OFFSET + name_length + 7) & ~7
-        step = 0 if index == last else (data_offset + data_length + 7) & ~7
+        step = (data_offset + data_length + 7) & ~7 if left else 0
         # Without data the offset is zero.
-        parts += (
-            _HEADER.pack(step, _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length),
-            name,
-            _PADDING[name_length & 7],
-            data,
-        )
-        if step:
-            parts.append(_PADDING[data_length & 7])
+        if name_length == _SHORTEST_NAME:
+            parts.append(
+                _SHORT_HEADER.pack(
+                    step, _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length, name
+                )
+            )
+        else:
+            parts += (
+                _HEADER.pack(step, _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length),
+                name,
+                _PADDING[name_length & 7],
+            )
+        if data_length:
+            parts.append(data)
+            if left and data_length & 7:
+                parts.append(_PADDING[data_length & 7])
     return b"".join(parts)
 
 
@@ -108,12 +117,14 @@ def unpack_contexts(buffer: Buffer) -> Contexts:
     Raises:
         WireError: A length or an offset leads out of the buffer, or a link is not a multiple of 8.
     """
+    # One copy of these few bytes is cheaper than a view of every name and every data.
+    raw = bytes(buffer)
     contexts: Contexts = {}
-    size = len(buffer)
+    size = len(raw)
     start = 0
     while True:
         try:
-            step, name_at, name_length, _, data_at, data_length = _HEADER.unpack_from(buffer, start)
+            step, name_at, name_length, _, data_at, data_length = _HEADER.unpack_from(raw, start)
         except struct.error:
             raise WireError("create context too short") from None
         # A context reaches up to the next one, and may not look beyond.
@@ -127,10 +138,10 @@ def unpack_contexts(buffer: Buffer) -> Contexts:
             data_end = data_at + data_length
             if data_at < name_end or data_end > end:
                 raise WireError("create context data outside of the context")
-            data = buffer[data_at:data_end]
+            data = raw[data_at:data_end]
         else:
             data = b""
-        contexts.setdefault(bytes(buffer[name_at:name_end]), data)
+        contexts.setdefault(raw[name_at:name_end], data)
         if not step:
             return contexts
         start = end

@@ -116,7 +116,7 @@ class Header(msgspec.Struct, gc=False):
         """
         if offset < 0 or len(pdu) - offset < SMB2_HEADER_SIZE:
             raise WireError("message shorter than an SMB2 header")
-        protocol_id, size, *fields = HEADER.unpack_from(pdu, offset)
-        if protocol_id != SMB2_PROTOCOL_ID or size != _STRUCTURE_SIZE:
+        fields = HEADER.unpack_from(pdu, offset)
+        if fields[0] != SMB2_PROTOCOL_ID or fields[1] != _STRUCTURE_SIZE:
             raise WireError("not an SMB2 header")
-        return cls(*fields)
+        return cls(*fields[2:])

@@ -23,8 +23,16 @@ SID = st.lists(st.integers(0, 2**32 - 1), max_size=3).map(
     lambda subs: bytes([1, len(subs), 0, 0, 0, 0, 0, 5]) + struct.pack(f"<{len(subs)}I", *subs)
 )
 GUID = st.binary(min_size=16, max_size=16)
-TEXT = st.text(max_size=12)  # lone surrogates included
-NO_NUL = st.text(st.characters(blacklist_characters="\0"), max_size=12)
+
+
+def _as_utf16_has_it(text: str) -> str:
+    """Return `text` with surrogates that stand next to each other joined, as decoding does."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+TEXT = st.text(st.characters(), max_size=12).map(_as_utf16_has_it)  # lone surrogates included
+SHORT_NAME = st.text(st.characters(max_codepoint=0xFFFF), max_size=12).map(_as_utf16_has_it)
+NO_NUL = TEXT.map(lambda text: text.replace("\0", ""))
 BLOB = st.binary(max_size=24)
 CONTEXTS = st.dictionaries(
     st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)), BLOB, max_size=3
@@ -102,7 +110,7 @@ SPECIAL: dict[str, st.SearchStrategy[object]] = {
     "AaplResolveIdRequest.file_id": U64,
     "AaplQueryResponse.server_capabilities": st.none() | U64,
     "AaplQueryResponse.volume_capabilities": st.none() | U64,
-    "DirectoryEntry.short_name": st.text(st.characters(max_codepoint=0xFFFF), max_size=12),
+    "DirectoryEntry.short_name": SHORT_NAME,
     "security_mode": U16,
     "dialect": U16,
     "dialects": st.lists(U16, max_size=4),

@@ -13,9 +13,9 @@ from smbd.wire.errors import WireError
 from smbd.wire.fscc import ea, file_info, name_info, notify, posix, quota, reparse, stream
 from smbd.wire.fscc.chain import pack_chain, walk_chain
 from smbd.wire.transform import CompressedPayload, is_chained, pack_pattern, unpack_pattern
-from tests.unit.wire.strategies import instances
+from tests.unit.wire.strategies import TEXT, instances
 
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 
 LISTS = [
     (ea.FullEaInformation, ea.pack_full_ea, ea.unpack_full_ea),
@@ -51,7 +51,7 @@ def test_damaged_list(cls, pack, unpack, data):
 
 
 @QUICK
-@given(st.lists(st.tuples(st.text(max_size=9), instances(posix.FilePosixInformation)), max_size=3))
+@given(st.lists(st.tuples(TEXT, instances(posix.FilePosixInformation)), max_size=3))
 def test_posix_entries(entries):
     assert posix.unpack_posix_entries(posix.pack_posix_entries(entries)) == entries
 

@@ -97,13 +97,16 @@ def test_smbprotocol_create_with_contexts():
 
 
 def test_smbprotocol_reads_create_response():
+    from smbprotocol import create_contexts
     from smbprotocol import open as smb_open
 
     ours = create.CreateResponse(1, 2, 1, 0xFF, contexts={b"RqLs": LeaseContextV2(GUID, 7, epoch=3).pack()})
     theirs = smb_open.SMB2CreateResponse()
     theirs.unpack(ours.pack())
     (context,) = theirs["buffer"].get_value()
-    assert context["buffer_data"].get_value()["epoch"].get_value() == 3
+    lease = create_contexts.SMB2CreateResponseLeaseV2()
+    lease.unpack(context["buffer_data"].get_value())
+    assert lease["epoch"].get_value() == 3
 
 
 def test_smbprotocol_negotiate():

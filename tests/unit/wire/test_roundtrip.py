@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +35,10 @@ _PREFIX_IS_VALID = {
     "ChainedCompressionTransform",
 }
 _FILLED_IN = {"SnapshotArray"}  # packing fills in a field that is None
-QUICK = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+_TELLING_BYTES = (0, 1, 2, 7, 8, 0x10, 0x40, 0x7F, 0x80, 0xFF)
+QUICK = settings(
+    max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def prefix(cls: type[msgspec.Struct]) -> bytes:
@@ -54,7 +59,7 @@ def test_roundtrip(cls, data):
 
 
 @pytest.mark.parametrize("cls", CODECS, ids=lambda cls: cls.__name__)
-@settings(QUICK, max_examples=6)
+@settings(QUICK, max_examples=4)
 @given(data=st.data())
 def test_truncation_raises_wire_error(cls, data):
     value = data.draw(instances(cls))
@@ -70,28 +75,30 @@ def test_truncation_raises_wire_error(cls, data):
 
 
 @pytest.mark.parametrize("cls", CODECS, ids=lambda cls: cls.__name__)
-@settings(QUICK, max_examples=60)
-@given(data=st.data())
-def test_random_bytes_raise_nothing_else(cls, data):
-    noise = data.draw(st.binary(max_size=200))
-    try:
-        cls.unpack(memoryview(prefix(cls) + noise))
-    except WireError:
-        pass
+def test_random_bytes_raise_nothing_else(cls):
+    chance = random.Random(cls.__name__)
+    head = prefix(cls)
+    for _ in range(100):
+        try:
+            cls.unpack(memoryview(head + chance.randbytes(chance.randrange(200))))
+        except WireError:
+            pass
 
 
 @pytest.mark.parametrize("cls", CODECS, ids=lambda cls: cls.__name__)
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=4)
 @given(data=st.data())
 def test_mutations_raise_nothing_else(cls, data):
-    packed = bytearray(prefix(cls) + data.draw(instances(cls)).pack())
+    packed = prefix(cls) + data.draw(instances(cls)).pack()
     begin = len(prefix(cls))
     if len(packed) == begin:
         return
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.integers(begin, len(packed) - 1))
-        packed[at] = data.draw(st.sampled_from([0, 1, 2, 7, 8, 0x10, 0x40, 0x7F, 0x80, 0xFF]))
-    try:
-        cls.unpack(memoryview(packed))
-    except WireError:
-        pass
+    chance = random.Random(packed)
+    for _ in range(40):
+        damaged = bytearray(packed)
+        for _ in range(chance.randrange(1, 5)):
+            damaged[chance.randrange(begin, len(packed))] = chance.choice(_TELLING_BYTES)
+        try:
+            cls.unpack(memoryview(damaged))
+        except WireError:
+            pass
