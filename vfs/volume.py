@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.fsa.mangle import MANGLED_ILLEGAL
 from vfs.fsa.visibility import name_test
@@ -21,6 +21,9 @@ class IdMap(NamedTuple):
     gid_to_sid: Callable[[int], Sid] = unix_group_sid
     sid_to_uid: Callable[[Sid], int | None] = lambda sid: sid.rid if sid.in_domain(SID_UNIX_USERS) else None
     sid_to_gid: Callable[[Sid], int | None] = lambda sid: sid.rid if sid.in_domain(SID_UNIX_GROUPS) else None
+
+
+NO_ID_MAP: Final = IdMap()
 
 
 class VolumeOptions:
@@ -130,7 +133,7 @@ class Volume:
         backend: PosixBackend,
         options: VolumeOptions,
         share_modes: ShareModes,
-        id_map: IdMap = IdMap(),
+        id_map: IdMap = NO_ID_MAP,
     ) -> None:
         self.id_map = id_map
         self.share_name = share_name

@@ -58,12 +58,14 @@ def create(
         fo.granted_access = granted
         fo.create_action = FILE_CREATED
         fo.creation_time = times.to_filetime(stat.btime_ns)
-        if not share.enter(fo, params):
-            raise NTStatusError(STATUS_SHARING_VIOLATION, "removed at once by somebody else")
+        entered = share.enter(fo, params)
     except BaseException:
         # Somebody opened the new name in the moment between: it is his now, too.
         os.close(fd)
         raise
+    if not entered:
+        os.close(fd)
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "removed at once by somebody else")
     try:
         _equip(fo, params, stored, parent)
     except BaseException:

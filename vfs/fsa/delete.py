@@ -108,7 +108,7 @@ def _remove_vetoed(fo: FileObject, parent: int, name: bytes) -> None:
     volume = fo.volume
     fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
-        for entry in os.listdir(fd):
+        for entry in os.listdir(fd):  # noqa: PTH208 - by descriptor
             if volume.vetoed is None or not volume.vetoed(entry):
                 continue
             try:

@@ -35,7 +35,9 @@ _S_IFMT: Final = 0o170000
 _S_IFLNK: Final = 0o120000
 
 
-def open_scan(fo: FileObject, pattern: str, *, with_short_names: bool = False, with_ea_size: bool = False) -> DirectoryScan:
+def open_scan(
+    fo: FileObject, pattern: str, *, with_short_names: bool = False, with_ea_size: bool = False
+) -> DirectoryScan:
     """Start listing what matches `pattern`; an empty one means everything.
 
     Args:
@@ -132,7 +134,7 @@ class DirectoryScan:
         matcher = compile_expression(self.pattern, ignore_case)
         everything = matcher is bool
         names = [name for name in (".", "..") if everything or matcher(name)]
-        listed: list[str] = os.listdir(self._fo.fd)
+        listed: list[str] = os.listdir(self._fo.fd)  # noqa: PTH208 - by descriptor
         vetoed = volume.vetoed
         if vetoed is not None:
             listed = [name for name in listed if not vetoed(name)]

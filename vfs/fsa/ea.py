@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
 _PREFIX: Final = "user."
-_PRIVATE: Final = re.compile(r"user\.(?:DOSATTRIB|SAMBA_PAI|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL)
+_PRIVATE: Final = re.compile(
+    r"user\.(?:DOSATTRIB|SAMBA_PAI|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL
+)
 """xattrs that Samba and this server keep for themselves."""
 _ILLEGAL: Final = re.compile(rb'[\x00-\x1f"*+,/:;<=>?\[\\\]|]')
 _KNOWN_FLAGS: Final = 0x80

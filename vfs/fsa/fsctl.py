@@ -6,12 +6,11 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
+from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_SPARSE_FILE
 from vfs.fsa import attributes, write
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.ntstatus import (
-    STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER,
     STATUS_INVALID_VIEW_SIZE,
     STATUS_MEDIA_WRITE_PROTECTED,
@@ -131,8 +130,8 @@ def copy_chunk(source: FileObject, target: FileObject, source_offset: int, targe
     The caller has checked the access of both opens.
 
     Raises:
-        NTStatusError: STATUS_INVALID_VIEW_SIZE: the range reaches beyond the end of the source; STATUS_INVALID_PARAMETER,
-            or what the system call said.
+        NTStatusError: STATUS_INVALID_VIEW_SIZE: the range reaches beyond the end of the source;
+            STATUS_INVALID_PARAMETER, or what the system call said.
     """
     if min(source_offset, target_offset, length) < 0 or max(source_offset, target_offset) + length > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "bad range")

@@ -65,7 +65,7 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
 
     Raises:
         NameFreeError: only the last component is missing.
-        NTStatusError: STATUS_OBJECT_PATH_NOT_FOUND; STATUS_OBJECT_NAME_NOT_FOUND for a symbolic link that leads nowhere.
+        NTStatusError: STATUS_OBJECT_PATH_NOT_FOUND; STATUS_OBJECT_NAME_NOT_FOUND for a link that leads nowhere.
         OSError: any other failure.
     """
     try:
@@ -95,7 +95,7 @@ def _demangle(volume: Volume, path: bytes) -> bytes:
             except OSError:
                 return path
             try:
-                names = os.listdir(fd)
+                names = os.listdir(fd)  # noqa: PTH208 - by descriptor
             finally:
                 os.close(fd)
             long_name = find_mangled(text, names, volume.options.mangled_names)

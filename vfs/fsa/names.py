@@ -173,7 +173,7 @@ def _decode_invalid(path: bytes) -> str:
             out.append(path[at : at + error.start].decode())
             at += error.start
             triple = path[at : at + 3]
-            if len(triple) == 3 and triple[0] == 0xED and triple[1] >= 0xA0 and triple[1] <= 0xBF and _is_tail(triple[2]):
+            if _is_surrogate(triple):
                 char = triple.decode("utf-8", "surrogatepass")
                 # The range that stands for stray bytes is not spelled out, or two names would look the same.
                 if not 0xDC80 <= ord(char) <= 0xDCFF:
@@ -185,8 +185,9 @@ def _decode_invalid(path: bytes) -> str:
     return "".join(out)
 
 
-def _is_tail(byte: int) -> bool:
-    return byte & 0xC0 == 0x80
+def _is_surrogate(triple: bytes) -> bool:
+    """Tell whether three bytes are what UTF-8 would make of a surrogate."""
+    return len(triple) == 3 and triple[0] == 0xED and 0xA0 <= triple[1] <= 0xBF and 0x80 <= triple[2] <= 0xBF
 
 
 def to_smb(path: bytes) -> str:

@@ -155,38 +155,48 @@ def _open_existing(
     path = opened.path
     try:
         stat = volume.backend.stat(fd)
-        fo = FileObject(
-            volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino)
-        )
+        fo = FileObject(volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino))
         fo.path_only = bool(opened.mode & os.O_PATH)
         _check_kind(fo, options, disposition)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
         _check_attributes(fo, params, desired)
-        granted = access_check.check_open(volume, token, fd, path, stat, needed)
-        if not fo.is_directory:
-            granted = _limit(granted, opened.mode, needed)
-        if needed != desired and not desired & MAXIMUM_ALLOWED:
-            # What overwriting needs is checked, but the handle gets what was asked for.
-            granted &= desired
-        if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY and not fo.is_directory:
-            granted &= ~_WRITE
-        fo.granted_access = granted
-        if options & FILE_DELETE_ON_CLOSE and not granted & DELETE:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "delete on close without DELETE")
-        if not share.enter(fo, params):
-            os.close(fd)
-            return None
+        fo.granted_access = _grant(fo, opened.mode, desired, needed)
+        entered = share.enter(fo, params)
     except BaseException:
         os.close(fd)
         raise
+    if not entered:
+        os.close(fd)
+        return None
     fo.create_action = FILE_OPENED
     if disposition in OVERWRITES:
         overwrite.overwrite(fo, params)
     return fo
 
 
+def _grant(fo: FileObject, mode: int, desired: int, needed: int) -> int:
+    """Return the access that the handle gets.
+
+    Args:
+        fo: the open in the making.
+        mode: access mode of the descriptor.
+        desired: what was asked for, generic bits mapped.
+        needed: the same with what the disposition needs.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD.
+        OSError: what decides cannot be read.
+    """
+    granted = access_check.check_open(fo.volume, fo.token, fo.fd, fo.path, fo.stat, needed)
+    if not fo.is_directory:
+        granted = _limit(granted, mode, needed)
+        if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY:
+            granted &= ~_WRITE
+    return granted if desired & MAXIMUM_ALLOWED else granted & desired
+
+
 def _limit(granted: int, mode: int, needed: int) -> int:
-    """Take away what the kernel did not open for; the descriptor alone would let nobody read or write more.
+    """Take away what the descriptor cannot do, because the kernel refused a better one.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED: it was asked for.

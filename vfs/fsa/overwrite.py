@@ -1,4 +1,4 @@
-"""Replacing the contents of an existing file: FILE_SUPERSEDE, FILE_OVERWRITE, FILE_OVERWRITE_IF ([MS-FSA] 2.1.5.1.2)."""
+"""Replacing the contents of an existing file: FILE_SUPERSEDE and FILE_OVERWRITE(_IF) ([MS-FSA] 2.1.5.1.2)."""
 
 from __future__ import annotations
 

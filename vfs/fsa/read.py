@@ -36,8 +36,8 @@ def read_into(fo: FileObject, offset: int, view: memoryview) -> int:
     """Read at `offset` into `view` and return the number of bytes read.
 
     Raises:
-        NTStatusError: STATUS_END_OF_FILE (nothing there), STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory),
-            STATUS_INVALID_PARAMETER, or what the system call said.
+        NTStatusError: STATUS_END_OF_FILE (nothing there), STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER,
+            STATUS_INVALID_DEVICE_REQUEST (directory), or what the system call said.
     """
     length = len(view)
     _check(fo, offset, length)

@@ -15,16 +15,14 @@ from vfs.constants import (
     FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE,
     FILE_DISPOSITION_ON_CLOSE,
     FILE_DISPOSITION_POSIX_SEMANTICS,
-    FILE_NO_INTERMEDIATE_BUFFERING,
-    FILE_SEQUENTIAL_ONLY,
     FILE_SYNCHRONOUS_IO_ALERT,
     FILE_SYNCHRONOUS_IO_NONALERT,
-    FILE_WRITE_THROUGH,
     FILETIME_FREEZE,
     FILETIME_OMIT,
     FILETIME_THAW,
 )
 from vfs.fsa import allocation, attributes, delete, times, write
+from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_PRIVILEGE_NOT_HELD,
@@ -37,15 +35,6 @@ from vfs.token import SE_MANAGE_VOLUME_PRIVILEGE
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
-MODE_FLAGS: Final = (
-    FILE_WRITE_THROUGH
-    | FILE_SEQUENTIAL_ONLY
-    | FILE_NO_INTERMEDIATE_BUFFERING
-    | FILE_SYNCHRONOUS_IO_ALERT
-    | FILE_SYNCHRONOUS_IO_NONALERT
-    | FILE_DELETE_ON_CLOSE
-)
-"""The create options that are a file's mode ([MS-FSCC] 2.4.31)."""
 _SETTABLE_MODE: Final = MODE_FLAGS & ~FILE_DELETE_ON_CLOSE
 _DISPOSITION_FLAGS: Final = 0x1F
 
@@ -155,7 +144,7 @@ def set_valid_data_length(fo: FileObject, size: int) -> None:
     """Accept a valid data length ([MS-FSA] 2.1.5.15.14); POSIX keeps none, unwritten space always reads as zeros.
 
     Raises:
-        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, STATUS_INVALID_PARAMETER (beyond the end of file).
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, STATUS_INVALID_PARAMETER (too large).
     """
     _check_size(fo, size)
     if not fo.token.has_privilege(SE_MANAGE_VOLUME_PRIVILEGE):

@@ -6,9 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
+from vfs.access import DELETE, FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_DELETE_ON_CLOSE
+from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.locking.entry import ShareModeEntry
+from vfs.ntstatus import STATUS_ACCESS_DENIED, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -21,13 +23,17 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     """Enter the open in the share modes; False if the file was removed meanwhile.
 
     Raises:
-        NTStatusError: STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING.
+        NTStatusError: STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING; STATUS_ACCESS_DENIED (deletion asked for, but
+            DELETE not granted).
     """
     fo.share_access = params.share_access
     fo.create_options = params.create_options
+    fo.mode = params.create_options & MODE_FLAGS
     fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
     volume = fo.volume
     path = fo.full_path
+    if fo.delete_on_close and not fo.granted_access & DELETE:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "delete on close without DELETE")
     with volume.share_modes.lock(fo.file_id) as lock:
         lock.check(path, fo.granted_access, fo.share_access)
         if lock.record is None and fo.granted_access & _WRITE and not os.fstat(fo.fd).st_nlink:

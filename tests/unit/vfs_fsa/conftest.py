@@ -14,7 +14,7 @@ def make_share(tmp_path: Path) -> Iterator[Callable[..., Share]]:
     shares: list[Share] = []
     root = tmp_path / "root"
     root.mkdir()
-    before = os.getcwd()
+    before = Path.cwd()
     mask = os.umask(0)
 
     def make(**options: object) -> Share:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from messaging.dbwrap.memory import MemoryDb
 from messaging.server_id import ServerId
-from vfs.access import FILE_ALL_ACCESS
+from vfs.access import DELETE, FILE_ALL_ACCESS, FILE_GENERIC_READ, FILE_GENERIC_WRITE, WRITE_DAC
 from vfs.constants import FILE_CREATE, FILE_DIRECTORY_FILE, FILE_SHARE_ALL
 from vfs.fsa import close
 from vfs.fsa.file_object import FileObject
@@ -20,6 +20,8 @@ from vfs.token import SecurityToken
 from vfs.volume import Volume, VolumeOptions
 
 USER = Sid("S-1-5-21-1-2-3-1000")
+ORDINARY = FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE | WRITE_DAC
+"""What the owner of a file with mode rw- is granted."""
 
 
 class Share:
@@ -41,7 +43,7 @@ class Share:
     def open(
         self,
         path: str,
-        access: int = FILE_ALL_ACCESS,
+        access: int = ORDINARY,
         disposition: int = 1,
         options: int = 0,
         *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,11 @@ from vfs.fsa import close, ea, flush, fsctl, link, query_fs, query_info, read, r
 from vfs.fsa.params import EaEntry
 from vfs.security import SecurityDescriptor, allow
 from vfs.security_acl import Acl
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir())
+
 
 TIME = 132223104001234567  # not on a microsecond
 
@@ -268,24 +274,24 @@ def test_rename(share: Share, source: str, target: str, replace: bool, status: i
     share.open("open", FILE_READ_DATA)
     share.open("busy\\child", FILE_READ_DATA)
     fo = share.open(source, DELETE)
-    before = sorted(os.listdir(share.root))
+    before = names(share.root)
     if status is not None:
         assert status_of(lambda: rename.rename(fo, target, replace)) == status
-        assert sorted(os.listdir(share.root)) == before
+        assert names(share.root) == before
         assert fo.name == source
         return
     rename.rename(fo, target, replace)
     head, slash, last = target.rpartition("\\")
     expected = head.lower() + slash + last
     assert fo.name == expected
-    assert last in os.listdir(share.root / head.lower())
+    assert last in names(share.root / head.lower())
     if expected != source:
-        assert source not in os.listdir(share.root)
+        assert source not in names(share.root)
     if source == "file":
         assert (share.root / expected.replace("\\", "/")).read_text() == "file"
     set_info.set_disposition(fo, delete_file=True)
     close.close_file(fo)
-    assert last not in os.listdir(share.root / head.lower())
+    assert last not in names(share.root / head.lower())
 
 
 def test_rename_needs_delete_and_is_seen_by_others(share: Share) -> None:
@@ -295,11 +301,11 @@ def test_rename_needs_delete_and_is_seen_by_others(share: Share) -> None:
     assert status_of(lambda: rename.rename(reader, "b", False)) == nt.STATUS_ACCESS_DENIED
     rename.rename(one, "b", False)
     rename.rename(two, "c", False)
-    assert os.listdir(share.root) == ["c"]
+    assert names(share.root) == ["c"]
     set_info.set_disposition(one, delete_file=True)
     for fo in (one, two, reader):
         close.close_file(fo)
-    assert os.listdir(share.root) == []
+    assert names(share.root) == []
 
 
 def test_link(share: Share) -> None:
@@ -317,7 +323,7 @@ def test_link(share: Share) -> None:
     set_info.set_disposition(two, delete_file=True)
     share.open("third", FILE_READ_ATTRIBUTES)
     close.close_file(two)
-    assert sorted(os.listdir(share.root)) == ["dir", "file", "third"]
+    assert names(share.root) == ["dir", "file", "third"]
 
 
 def test_eas(share: Share) -> None:

@@ -65,7 +65,8 @@ def test_entries_say_what_the_open_file_says(share: Share) -> None:
     entries = {entry.name: entry for entry in directory.open_scan(opened, "*", with_ea_size=True)}
     stat = query_info.stat(fo, with_ea_size=True)
     entry = entries["file"]
-    for field in ("creation_time", "last_write_time", "change_time", "end_of_file", "allocation_size", "file_attributes", "ea_size"):
+    times = ("creation_time", "last_write_time", "change_time")
+    for field in (*times, "end_of_file", "allocation_size", "file_attributes", "ea_size"):
         assert getattr(entry, field) == getattr(stat, field)
     assert entry.file_id == stat.index_number
     assert entries["."].file_id == query_info.stat(opened).index_number

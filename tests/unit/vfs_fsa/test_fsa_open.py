@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -112,7 +113,9 @@ def test_refusals(share: Share, path: str, options: int, disposition: int, statu
     assert share.db.records == {}
 
 
-@pytest.mark.parametrize("path", ["file::$DATA", "FILE", "dir\\", "dir::$INDEX_ALLOCATION", "dir:$I30:$INDEX_ALLOCATION", ""])
+@pytest.mark.parametrize(
+    "path", ["file::$DATA", "FILE", "dir\\", "dir::$INDEX_ALLOCATION", "dir:$I30:$INDEX_ALLOCATION", ""]
+)
 def test_spellings(share: Share, path: str) -> None:
     (share.root / "file").touch()
     (share.root / "dir").mkdir()
@@ -273,7 +276,7 @@ def test_no_descriptor_leaks(share: Share) -> None:
     (share.root / "file").touch()
     (share.root / "dir").mkdir()
     holder = share.open("file", share=0)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for path, options, disposition in (
         ("file", 0, FILE_OPEN),
         ("FILE", 0, FILE_OVERWRITE),
@@ -284,7 +287,7 @@ def test_no_descriptor_leaks(share: Share) -> None:
     ):
         with pytest.raises(NTStatusError):
             share.open(path, options=options, disposition=disposition)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     close.close_file(holder)
 
 

@@ -58,7 +58,9 @@ class Modes(ShareModes):
         self.dead: set[int] = set()
         super().__init__(MemoryDb("locking", 1), lambda server_id: server_id.pid not in self.dead)
 
-    def add(self, number: int, path: bytes = b"/s/a", access: int = FILE_READ_DATA, share: int = 7, pid: int = 1) -> None:
+    def add(
+        self, number: int, path: bytes = b"/s/a", access: int = FILE_READ_DATA, share: int = 7, pid: int = 1
+    ) -> None:
         with self.lock(FILE) as lock:
             lock.check(path, access, share)
             lock.add("/s", path, ShareModeEntry(ServerId(pid), number, access, share, 0, 0, 0))
