@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Final
 
 from messaging.bus import remove_dead_process
-from messaging.dbwrap.watch import WatchService
 from messaging.server_id import ServerId, server_id_exists
 from smbd.daemons.channel import ChildEnded, Message
 from smbd.daemons.helper import Helper
@@ -127,7 +126,6 @@ class CleanupState:
 
     def __init__(self, helper: Helper) -> None:
         self._helper = helper
-        helper.databases.watch(WatchService(helper.bus))
         self._cleaner = Cleaner(helper.databases)
         helper.on_message = self._from_parent
         helper.answer_common_messages()
