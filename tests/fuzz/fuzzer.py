@@ -1,7 +1,7 @@
 """Send damaged requests to a server and watch that it stays in good health.
 
-A quarter of the connections never log in; the others do, and damage what they send before it is signed or
-sealed, so that the damage gets past the signature check. A well-behaved bystander keeps a session with an open
+Many connections never log in; the others do, and damage what they send before it is signed or sealed, so that
+the damage gets past the signature check. A well-behaved bystander keeps a session with an open
 file over the whole run: if its worker or the parent suffers, it notices.
 """
 
@@ -31,6 +31,7 @@ from tests.smbxcli import (
     Connection,
     ConnectionLostError,
     Offer,
+    Pending,
     Protection,
     ProtocolViolationError,
     ReplyTimeoutError,
@@ -41,10 +42,12 @@ from tests.smbxcli import (
 )
 from tests.smbxcli.message import Message
 from vfs.constants import FILE_DIRECTORY_FILE, FILE_OPEN_IF
+from vfs.ntstatus import status_name
 
 _BATCH: Final = 16  # requests between two echoes
 _PER_TREE: Final = 640  # then a new tree connect: what damaged requests opened is closed with the old
-_PER_CONNECTION: Final = 10 * _PER_TREE
+_PER_CONNECTION: Final = 5 * _PER_TREE
+_BEFORE_LOGIN: Final = 0.05  # part of the requests; a connection takes only a few of them
 _SETTLED: Final = 0.25  # part of the run after which the parent must not grow any more
 _TOLERANCE: Final = 8 << 20  # bytes of growth that are noise
 _ENTRY: Final = re.compile(r"^(?=\[\d{4}/)", re.MULTILINE)
@@ -62,6 +65,7 @@ class Fuzzer:
     Attributes:
         sent: damaged requests sent so far.
         counts: what became of them.
+        statuses: what the server answered to requests after login.
         internal_errors: place to number of InternalErrors in the server's log.
         memory: requests sent and USS of the parent, now and then.
         worker_memory: USS of each long-lived worker after its first tree connect and at its end.
@@ -74,8 +78,11 @@ class Fuzzer:
         self._round = 0
         self._history: list[bytes] = []
         self._quiet: list[int] = []
+        self._before = 0
+        self._pendings: list[Pending] = []
         self.sent = 0
         self.counts: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
         self.internal_errors: Counter[str] = Counter()
         self.memory: list[tuple[int, int]] = []
         self.worker_memory: list[tuple[int, int]] = []
@@ -126,6 +133,7 @@ class Fuzzer:
     def _one_connection(self, budget: int) -> None:
         self.counts["connections"] += 1
         self._history.clear()
+        self._pendings.clear()
         try:
             transport = Transport.connect("127.0.0.1", self._server.port)
         except OSError as error:
@@ -133,21 +141,25 @@ class Fuzzer:
         dialects = [self._random.choice(ALL_DIALECTS)]
         connection = Connection(transport, Offer(dialects=dialects), timeout=30)
         before = self.sent
+        outcome: Exception | None = None
         try:
             with connection:
-                if self._random.random() < 0.25:
+                if self._before < _BEFORE_LOGIN * self.sent:
                     self._before_login(connection)
+                    self._before += self.sent - before
                 else:
                     self._after_login(connection, budget)
-        except ConnectionLostError:
+        except ConnectionLostError as error:
+            outcome = error
             self.counts["connections dropped by the server"] += 1
         except (ProtocolViolationError, WireError) as error:
+            outcome = error
             # The damage may well have changed what the answer is allowed to look like.
             self.counts[f"unexpected answers: {re.sub('[0-9]+', 'N', str(error))[:60]}"] += 1
         except ReplyTimeoutError as error:
             raise self._failure(f"no answer: {error}") from error
         if self.sent == before:
-            raise self._failure("the server dropped a healthy connection")
+            raise self._failure(f"a healthy connection failed: {outcome!r}")
 
     def _before_login(self, connection: Connection) -> None:
         """Damage NEGOTIATE, SESSION_SETUP and the frames around them."""
@@ -169,7 +181,7 @@ class Fuzzer:
                 self._count(message.pack())
                 connection.transmit([message])[0].recv()
         with contextlib.suppress(ReplyTimeoutError):
-            connection.pump(0.2)
+            connection.pump(0.05)
 
     def _token(self) -> bytes:
         import spnego
@@ -217,8 +229,10 @@ class Fuzzer:
         session = tree.session
         connection = session.connection
         self._echo(connection, session)
-        files = self._open_files(tree)
+        files: list[FileId] = []
         while budget > 0:
+            if self._random.random() < 0.25 or not files:
+                files = self._open_files(tree)  # the old ones may be closed by now
             if connection.window.credits <= 2 * _BATCH:
                 return False
             count = min(_BATCH, budget)
@@ -244,11 +258,13 @@ class Fuzzer:
     def _echo(self, connection: Connection, session: Session) -> None:
         """Wait until everything before is handled."""
         connection.send(SMB2_ECHO, EchoRequest(), session=session, protection=Protection.PLAIN).recv()
+        self.statuses.update(pending.response.status for pending in self._pendings if pending.response)
+        self._pendings.clear()
 
     def _request(self, tree: Tree, files: list[FileId], *, wild: bool) -> None:
         connection = tree.session.connection
         plain = valid_request(self._random, self._random.choice(files))
-        body = mutate(plain.body, self._random)
+        body = mutate(plain.body, self._random) if self._random.random() < 0.9 else bytearray(plain.body)
         # Messages without a StructureSize end the connection: rarely enough, to get deeper.
         message = tree.prepare(plain.command, body if wild or len(body) >= 2 else plain.body)
         if wild and self._random.random() < 0.02:
@@ -256,7 +272,7 @@ class Fuzzer:
             with contextlib.suppress(WireError):
                 message.header = Header.unpack(mangled)
         self._count(message.pack())
-        connection.transmit([message])
+        self._pendings += connection.transmit([message])
 
     def _compound(self, tree: Tree, files: list[FileId], count: int) -> None:
         chain = Chain(tree)
@@ -267,7 +283,7 @@ class Fuzzer:
             if self._random.random() < 0.05:
                 message.header.next_command = self._random.choice((1, 8, 64, 72, 0x10000, 0xFFFFFFF8))
             self._count(message.pack())
-        chain.send()
+        self._pendings += chain.send()
 
     def _send_frame(self, connection: Connection, message: bytearray) -> None:
         self._count(message)
@@ -326,6 +342,7 @@ def summary(fuzzer: Fuzzer, began: float) -> str:
     seconds = time.monotonic() - began
     lines = [f"{fuzzer.sent} damaged requests in {seconds:.0f} s"]
     lines += [f"  {count:8} {what}" for what, count in sorted(fuzzer.counts.items())]
+    lines += [f"  {count:8} answers {status_name(status)}" for status, count in fuzzer.statuses.most_common(12)]
     if fuzzer.memory:
         first, last = fuzzer.memory[0][1] >> 10, fuzzer.memory[-1][1] >> 10
         lines.append(f"  parent: {first} KiB at first, {last} KiB at last")

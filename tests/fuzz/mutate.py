@@ -81,6 +81,9 @@ _WAYS: tuple[Callable[[bytearray, random.Random], None], ...] = (
 def mutate(data: bytes | bytearray, source: random.Random) -> bytearray:
     """Return a damaged copy: mostly one change, sometimes several."""
     damaged = bytearray(data)
+    head = bytes(damaged[:2]) if source.random() < 0.9 else b""
     for _ in range(source.choice((1, 1, 1, 2, 2, 4))):
         source.choice(_WAYS)(damaged, source)
+    if len(damaged) >= len(head):
+        damaged[: len(head)] = head  # a right StructureSize gets the rest looked at
     return damaged
