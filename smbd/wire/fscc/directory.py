@@ -140,7 +140,44 @@ class DirectoryEncoder:
         new_end = name_at + size
         if new_end > self._limit:
             return False
-        if info_class == FileNamesInformation:
+        # The two that Windows and Linux ask for are spelled out: building a tuple of what all have in common
+        # costs a tenth of the whole entry.
+        if info_class == FileIdBothDirectoryInformation:
+            short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
+            _ID_BOTH.pack_into(
+                buffer,
+                at,
+                file_index,
+                creation_time,
+                last_access_time,
+                last_write_time,
+                change_time,
+                end_of_file,
+                allocation_size,
+                file_attributes,
+                size,
+                reparse_tag or ea_size,
+                len(short),
+                short,
+                file_id,
+            )
+        elif info_class == FileIdFullDirectoryInformation:
+            _ID_FULL.pack_into(
+                buffer,
+                at,
+                file_index,
+                creation_time,
+                last_access_time,
+                last_write_time,
+                change_time,
+                end_of_file,
+                allocation_size,
+                file_attributes,
+                size,
+                reparse_tag or ea_size,
+                file_id,
+            )
+        elif info_class == FileNamesInformation:
             _NAMES.pack_into(buffer, at, file_index, size)
         else:
             head = (
@@ -154,12 +191,7 @@ class DirectoryEncoder:
                 file_attributes,
                 size,
             )
-            if info_class == FileIdBothDirectoryInformation:
-                short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
-                _ID_BOTH.pack_into(buffer, at, *head, reparse_tag or ea_size, len(short), short, file_id)
-            elif info_class == FileIdFullDirectoryInformation:
-                _ID_FULL.pack_into(buffer, at, *head, reparse_tag or ea_size, file_id)
-            elif info_class == FileBothDirectoryInformation:
+            if info_class == FileBothDirectoryInformation:
                 short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
                 _BOTH.pack_into(buffer, at, *head, reparse_tag or ea_size, len(short), short)
             elif info_class == FileDirectoryInformation:
