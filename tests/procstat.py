@@ -33,12 +33,11 @@ def is_alive(pid: int) -> bool:
 def descendants(pid: int) -> list[int]:
     """The living processes below ``pid``, without itself."""
     children: dict[int, list[int]] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, IndexError):
-                fields = _stat_fields(int(entry))
-                if fields[0] != "Z":
-                    children.setdefault(int(fields[1]), []).append(int(entry))
+    for member in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        with contextlib.suppress(OSError, IndexError):
+            fields = _stat_fields(member)
+            if fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(member)
     found: list[int] = []
     todo = [pid]
     while todo:
