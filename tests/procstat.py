@@ -47,6 +47,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def with_argument(text: str) -> list[int]:
+    """The processes that have ``text`` in one of their arguments."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and text.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
     """CPU time of a process, of its finished threads and of the children it has waited for.
 

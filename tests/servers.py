@@ -289,7 +289,9 @@ class Server(abc.ABC):
         """End the server by TERM; what is left of its processes then is killed by pid."""
         if self._process is None:
             return
-        members = procstat.descendants(self._process.pid)
+        # Samba's RPC helpers leave the family; they still carry the path of our smb.conf.
+        members = {*procstat.descendants(self._process.pid), *procstat.with_argument(str(self.conf_path))}
+        members.discard(self._process.pid)
         self._process.terminate()
         try:
             self._process.wait(timeout)
@@ -315,9 +317,11 @@ class Server(abc.ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            sys.stderr.write(self.log_tail() + "\n")
-        self.stop()
+        try:
+            if error is not None:
+                sys.stderr.write(self.log_tail() + "\n")
+        finally:
+            self.stop()
 
     # -- what is observed ----------------------------------------------------------------------------------
 
