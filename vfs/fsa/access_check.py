@@ -141,9 +141,8 @@ def may_delete_name(volume: Volume, token: SecurityToken, path: bytes, stat: Sta
     Raises:
         OSError: the directory cannot be opened.
     """
-    if not path:
-        return False
-    if _is_all_powerful(token):
+    # That the share's root stays is checked where something is deleted; clients ask for DELETE on it all the same.
+    if not path or _is_all_powerful(token):
         return True
     parent = path.rpartition(b"/")[0]
     fd = volume.backend.open(parent, os.O_PATH | os.O_DIRECTORY)
@@ -164,9 +163,7 @@ def maximal_access(volume: Volume, token: SecurityToken, fd: int, path: bytes, s
         OSError: the file or its directory cannot be looked at.
     """
     rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
-    if not path:
-        pass  # the share's root has no name to remove here; NTFS still shows the right
-    elif not rights & DELETE and may_delete_name(volume, token, path, stat):
+    if not rights & DELETE and may_delete_name(volume, token, path, stat):
         rights |= DELETE
     if volume.read_only:
         rights &= ~WRITE_RIGHTS

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 _CREATE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NOT_FOR_MKDIR: Final = 0o6000
-"""mkdir(2) ignores set-uid and set-gid."""
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -87,16 +85,12 @@ def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Sta
     parent_mode = parent.mode if parent is not None and volume.options.inherit_permissions else None
     if not directory:
         return volume.backend.open(path, _CREATE_FLAGS, attributes.file_mode(volume, stored, parent_mode))
-    mode = attributes.directory_mode(volume, parent_mode)
-    volume.backend.mkdir(path, mode)
+    volume.backend.mkdir(path, attributes.directory_mode(volume, parent_mode))
     try:
-        fd = volume.backend.open(path, _DIRECTORY_FLAGS)
+        return volume.backend.open(path, _DIRECTORY_FLAGS)
     except PermissionError:
         # A directory mask without the read bit: the creator gets what is left.
-        fd = volume.backend.open(path, os.O_PATH | _DIRECTORY_FLAGS)
-    if mode & _NOT_FOR_MKDIR:
-        volume.backend.fchmod(fd, mode)
-    return fd
+        return volume.backend.open(path, os.O_PATH | _DIRECTORY_FLAGS)
 
 
 def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:

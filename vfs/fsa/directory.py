@@ -20,7 +20,6 @@ from vfs.fsa.names import check_pattern, component_to_str, to_unix
 from vfs.fsa.stat import DirEntry
 from vfs.fsa.wildcards import compile_expression, has_wildcards
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
-from vfs.posix.dosattrib import XATTR_NAME
 from vfs.posix.names import to_bytes
 from vfs.posix.syscalls import statx_at
 
@@ -53,21 +52,6 @@ def open_scan(
         raise NTStatusError(STATUS_INVALID_PARAMETER, "not a directory")
     fo.require(FILE_LIST_DIRECTORY)
     return DirectoryScan(fo, pattern or "*", with_short_names=with_short_names, with_ea_size=with_ea_size)
-
-
-def _xattr_at(dir_fd: int, name: str) -> bytes | None:
-    """Return the xattr with the DOS attributes of an entry.
-
-    There is no getxattrat before Linux 6.13, and a path through /proc costs twice as much as changing the working
-    directory, which nothing else in a worker depends on.
-    """
-    os.fchdir(dir_fd)
-    try:
-        return os.getxattr(name, XATTR_NAME, follow_symlinks=False)
-    except OSError as error:
-        if error.errno in {errno.ENODATA, errno.EOPNOTSUPP, errno.EPERM, errno.EACCES}:
-            return None
-        raise
 
 
 class DirectoryScan:
@@ -176,19 +160,15 @@ class DirectoryScan:
             return self._dot_entry(name)
         stat = statx_at(fo.fd, raw)
         kind = stat.mode & _S_IFMT
-        blob = None
         if kind == _S_IFLNK:
-            path = fo.path + b"/" + raw if fo.path else raw
-            fd = volume.backend.open(path, os.O_PATH)
+            fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, os.O_PATH)
             try:
                 stat = volume.backend.stat(fd)
-                if volume.options.store_dos_attributes:
-                    blob = volume.backend.fgetxattr(fd, XATTR_NAME)
+                stored, creation_time = attributes.load_stored(volume, fd, stat)
             finally:
                 os.close(fd)
-        elif volume.options.store_dos_attributes:
-            blob = _xattr_at(fo.fd, name)
-        stored, creation_time = attributes.from_blob(volume, stat, blob)
+        else:
+            stored, creation_time = attributes.load_at(volume, fo.fd, name, stat)
         ea_size = 0
         if self.with_ea_size and volume.options.ea_support and kind != _S_IFLNK:
             os.fchdir(fo.fd)

@@ -29,6 +29,10 @@ _FINAL_ERRORS: Final = frozenset({
 """Failures that another access mode cannot change."""
 
 
+_WITH_O_PATH: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+"""What openat2 accepts together with O_PATH."""
+
+
 class NameFreeError(Exception):
     """There is no such name, but its directory exists: a file can be created.
 
@@ -151,7 +155,7 @@ def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int)
     last = len(modes) - 1
     for index, mode in enumerate(modes):
         try:
-            fd = volume.backend.open(path, mode | flags)
+            fd = volume.backend.open(path, mode | (flags & _WITH_O_PATH if mode & os.O_PATH else flags))
         except (PermissionError, IsADirectoryError):
             if index == last:
                 raise

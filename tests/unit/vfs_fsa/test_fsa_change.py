@@ -358,7 +358,7 @@ def test_security_is_the_mode(share: Share) -> None:
 
 def test_stored_security(make_share: Callable[..., Share]) -> None:
     share = make_share(acl_xattr=True, acl_xattr_name="user.NTACL")
-    dacl = Acl((allow(USER, FILE_READ_DATA | READ_CONTROL),))
+    dacl = Acl((allow(USER, FILE_READ_DATA | FILE_WRITE_DATA | READ_CONTROL),))
     descriptor = SecurityDescriptor(owner=USER, dacl=dacl, control=0x8004).pack()
     fo = share.create("file", security_descriptor=descriptor)
     found = SecurityDescriptor.unpack(security.query_security(fo, DACL_SECURITY_INFORMATION))
