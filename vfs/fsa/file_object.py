@@ -31,6 +31,7 @@ class FileObject:
         position: CurrentByteOffset of FilePositionInformation.
         mode: Mode of FileModeInformation.
         posix_delete: the name goes when this open closes, whoever else has the file open.
+        lock_count: how many byte-range locks it holds.
         sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
@@ -44,6 +45,7 @@ class FileObject:
         "file_id",
         "granted_access",
         "is_directory",
+        "lock_count",
         "mode",
         "name",
         "owner",
@@ -87,6 +89,7 @@ class FileObject:
         self.file_attributes = 0
         self.creation_time = 0
         self.position = 0
+        self.lock_count = 0
         self.mode = 0
         self.sticky_write_time: int | None = None
         self.posix_delete = False

@@ -23,11 +23,11 @@ _LEGAL: Final = r"[A-Za-z0-9!#$%&'()@^_`{}~\x2d]"
 _IS_8_3: Final = re.compile(rf"{_LEGAL}{{1,8}}(?:\.{_LEGAL}{{1,3}})?")
 _IS_MANGLED: Final = re.compile(rf"{_LEGAL}[0-9A-Z]{{5}}~[0-9A-Z](?:\.{_LEGAL}{{1,3}})?")
 _NOT_LEGAL: Final = re.compile(rf"(?!{_LEGAL}).", re.DOTALL)
-_ILLEGAL_ON_WINDOWS: Final = re.compile(r'[\x00-\x1f"\\/:|<>*?\udc80-\udcff]|[ .]\Z')
-_DEVICES: Final = frozenset({
-    "CON", "PRN", "AUX", "NUL", "CLOCK$",
-    *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
-})  # fmt: skip
+_DEVICE: Final = r"(?:CON|PRN|AUX|NUL|CLOCK\$|COM[1-9]|LPT[1-9])(?:\.|\Z)"
+_IS_DEVICE: Final = re.compile(_DEVICE, re.IGNORECASE)
+_ILLEGAL_ON_WINDOWS: Final = re.compile(
+    rf'\A{_DEVICE}|[\x00-\x1f"\\/:|<>*?\udc80-\udcff]|[ .]\Z', re.IGNORECASE
+)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HASH_CHARACTERS: Final = 6
 # FNV-1a, 32 bits
@@ -38,14 +38,12 @@ _MASK_32: Final = 0xFFFFFFFF
 
 def is_8_3(name: str) -> bool:
     """Tell whether `name` is a legal 8.3 name itself."""
-    return _IS_8_3.fullmatch(name) is not None and name.partition(".")[0].upper() not in _DEVICES
+    return _IS_8_3.fullmatch(name) is not None and _IS_DEVICE.match(name) is None
 
 
 def is_illegal(name: str) -> bool:
     """Tell whether Windows clients cannot spell `name` ([MS-FSCC] 2.1.5)."""
-    if name in {".", ".."}:
-        return False
-    return _ILLEGAL_ON_WINDOWS.search(name) is not None or name.partition(".")[0].upper() in _DEVICES
+    return _ILLEGAL_ON_WINDOWS.search(name) is not None and name not in {".", ".."}
 
 
 def could_be_mangled(name: str) -> bool:
