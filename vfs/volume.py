@@ -11,6 +11,7 @@ from vfs.fsa.visibility import name_test
 from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_user_sid
 
 if TYPE_CHECKING:
+    from vfs.locking.brlock_db import ByteRangeLocks
     from vfs.locking.share_mode import ShareModes
     from vfs.posix.backend import PosixBackend
 
@@ -56,9 +57,11 @@ class VolumeOptions:
         "map_hidden",
         "map_readonly",
         "map_system",
+        "posix_locking",
         "preserve_case",
         "read_only",
         "store_dos_attributes",
+        "strict_locking",
         "strict_sync",
         "sync_always",
         "veto_files",
@@ -92,6 +95,8 @@ class VolumeOptions:
         self.acl_xattr = False
         self.acl_xattr_name = "security.NTACL"
         self.mangled_names = MANGLED_ILLEGAL
+        self.posix_locking = True
+        self.strict_locking = True
         self.strict_sync = True
         self.sync_always = False
         self.fstype = "NTFS"
@@ -109,6 +114,8 @@ class Volume:
         backend: file system access beneath the share's root.
         options: the administrator's choices; not to be changed afterwards.
         share_modes: the record of all opens of all processes.
+        byte_locks: the byte-range locks of all processes; None if none are kept (`locking = no`).
+        checked_locks: those that reads and writes have to respect; None without `strict locking`.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
         id_map: translates owners and groups.
         vetoed, hidden: tell whether a component is in `veto files`, `hide files`; None if there are none.
@@ -117,6 +124,8 @@ class Volume:
     __slots__ = (
         "_prefix",
         "backend",
+        "byte_locks",
+        "checked_locks",
         "hidden",
         "id_map",
         "options",
@@ -134,12 +143,16 @@ class Volume:
         options: VolumeOptions,
         share_modes: ShareModes,
         id_map: IdMap = NO_ID_MAP,
+        *,
+        byte_locks: ByteRangeLocks | None = None,
     ) -> None:
         self.id_map = id_map
         self.share_name = share_name
         self.backend = backend
         self.options = options
         self.share_modes = share_modes
+        self.byte_locks = byte_locks
+        self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = options.read_only
         self.share_path = os.path.realpath(backend.root)
         self._prefix = os.fsencode(self.share_path).rstrip(b"/")

@@ -1,20 +1,124 @@
-"""LOCK ([MS-SMB2] 3.3.5.14)."""
+"""LOCK ([MS-SMB2] 3.3.5.14): lock and unlock ranges of a file.
+
+A request either locks or unlocks, its first element decides. Only a request for a single lock may wait.
+"""
 
 from __future__ import annotations
 
-from smbd.smb2.request import Request
-from smbd.wire.lock import LockRequest
-from vfs.ntstatus import STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, NTStatusError
+from collections.abc import Sequence
+from typing import Final
+
+from smbd.smb2.request import AsyncResult, Request, Result
+from smbd.wire.constants import (
+    SMB2_DIALECT_300,
+    SMB2_GLOBAL_CAP_MULTI_CHANNEL,
+    SMB2_LOCKFLAG_EXCLUSIVE_LOCK,
+    SMB2_LOCKFLAG_FAIL_IMMEDIATELY,
+    SMB2_LOCKFLAG_SHARED_LOCK,
+    SMB2_LOCKFLAG_UNLOCK,
+)
+from smbd.wire.lock import LockElement, LockRequest, LockResponse
+from smbd.xsrv.open import Open
+from vfs.fsa import lock
+from vfs.fsa.file_object import FileObject
+from vfs.fsa.lock import LockRange
+from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError
+
+#: Flags of an element that locks, [MS-SMB2] 2.2.26.1 -> (exclusive, may wait).
+_LOCKING: Final = {
+    SMB2_LOCKFLAG_SHARED_LOCK: (False, True),
+    SMB2_LOCKFLAG_EXCLUSIVE_LOCK: (True, True),
+    SMB2_LOCKFLAG_SHARED_LOCK | SMB2_LOCKFLAG_FAIL_IMMEDIATELY: (False, False),
+    SMB2_LOCKFLAG_EXCLUSIVE_LOCK | SMB2_LOCKFLAG_FAIL_IMMEDIATELY: (True, False),
+}
+#: Extent of Open.LockSequenceArray; its first index is 1.
+_MAX_SEQUENCE_INDEX: Final = 64
+_RESPONSE: Final = LockResponse().pack()
 
 
-def handle(request: Request) -> bytes:
-    """Refuse: the object store offers no byte-range locks.
+def handle(request: Request) -> Result | AsyncResult:
+    """Lock or unlock.
 
     Raises:
-        NTStatusError: STATUS_INVALID_PARAMETER without elements, else STATUS_NOT_SUPPORTED.
+        NTStatusError: STATUS_INVALID_PARAMETER, STATUS_LOCK_NOT_GRANTED, STATUS_RANGE_NOT_LOCKED,
+            STATUS_INVALID_LOCK_RANGE, STATUS_ACCESS_DENIED.
     """
     message = LockRequest.unpack(request.pdu)
-    request.open(message.file_id_persistent, message.file_id_volatile)
-    if not message.locks:
-        raise NTStatusError(STATUS_INVALID_PARAMETER, "no lock elements")
-    raise NTStatusError(STATUS_NOT_SUPPORTED, "byte-range locks")
+    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    file = opened.file
+    if file is None or not message.locks:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "a pipe, or no lock elements")
+    index = message.lock_sequence_index if _is_verified(request) else 0
+    if 0 < index <= _MAX_SEQUENCE_INDEX:
+        # The entry counts again when this request has succeeded.
+        if opened.lock_sequence.pop(index, None) == message.lock_sequence_number:
+            opened.lock_sequence[index] = message.lock_sequence_number
+            return _RESPONSE
+    else:
+        index = 0
+    elements = message.locks
+    if elements[0].flags == SMB2_LOCKFLAG_UNLOCK:
+        _unlock(file, elements)
+    else:
+        waits = _check_locks(elements)
+        if waits and request.tcon is not None and request.tcon.share.blocking_locks:
+            return _wait(request, opened, file, elements[0], (index, message.lock_sequence_number))
+        _lock(file, elements)
+    return _succeed(opened, index, message.lock_sequence_number)
+
+
+def _is_verified(request: Request) -> bool:
+    """Tell whether a repeated request is recognised by its sequence number."""
+    connection = request.connection
+    return (
+        connection.dialect >= SMB2_DIALECT_300
+        and bool(connection.capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL)
+        and not connection.ctx.config.globals.smb2_disable_lock_sequence_checking
+    )
+
+
+def _succeed(opened: Open, index: int, number: int) -> bytes:
+    if index:
+        opened.lock_sequence[index] = number
+    return _RESPONSE
+
+
+def _unlock(file: FileObject, elements: Sequence[LockElement]) -> None:
+    """[MS-SMB2] 3.3.5.14.1: what stands before a wrong element is unlocked all the same."""
+    ranges: list[LockRange] = []
+    for element in elements:
+        if element.flags != SMB2_LOCKFLAG_UNLOCK:
+            break
+        ranges.append(LockRange(element.offset, element.length))
+    lock.unlock(file, ranges)
+    if len(ranges) < len(elements):
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "not an unlock")
+
+
+def _check_locks(elements: Sequence[LockElement]) -> bool:
+    """Check the flags of a request that locks ([MS-SMB2] 3.3.5.14.2) and return whether it may wait."""
+    waits = False
+    for element in elements:
+        kind = _LOCKING.get(element.flags)
+        if kind is None:
+            raise NTStatusError(STATUS_INVALID_PARAMETER, "no such combination of flags")
+        waits = waits or kind[1]
+    if waits and len(elements) > 1:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "only a single lock can be waited for")
+    return waits
+
+
+def _range(element: LockElement) -> LockRange:
+    return LockRange(element.offset, element.length, _LOCKING[element.flags][0])
+
+
+def _lock(file: FileObject, elements: Sequence[LockElement]) -> None:
+    lock.lock(file, [_range(element) for element in elements])
+
+
+async def _wait(
+    request: Request, opened: Open, file: FileObject, element: LockElement, sequence: tuple[int, int]
+) -> bytes:
+    request.waits_on = opened
+    await lock.wait_for_lock(file, _range(element))
+    return _succeed(opened, *sequence)

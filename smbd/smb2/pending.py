@@ -31,7 +31,7 @@ class Pending:
         grace: seconds until the client is told that it has to wait; None if it may not be told.
     """
 
-    __slots__ = ("_resume", "_timer", "coroutine", "request", "waiter")
+    __slots__ = ("_given_up", "_resume", "_timer", "coroutine", "request", "waiter")
 
     def __init__(
         self,
@@ -46,9 +46,12 @@ class Pending:
         self.waiter = waiter
         self._resume = resume
         self._timer: Timer | None = None
+        self._given_up: NTStatusError | None = None
         request.pending = self
         connection = request.connection
         connection.pending[request.message_id] = self
+        if request.waits_on is not None:
+            request.waits_on.pending.add(self)
         if grace == 0:
             self.send_interim()
         elif grace is not None:
@@ -56,6 +59,8 @@ class Pending:
 
     def wait(self) -> None:
         """Have the coroutine run on, from the loop, when its wait completes."""
+        if self._given_up is not None:  # between two waits
+            self.waiter.set_exception(self._given_up)
         self.waiter.add_done_callback(self._wake)
 
     def _wake(self, _waiter: Waiter[Any]) -> None:
@@ -75,12 +80,16 @@ class Pending:
         request.connection.transport.flush()
 
     def cancel(self, status: int = STATUS_CANCELLED) -> bool:
-        """End the wait with `status`; False if it has ended already."""
-        return self.waiter.set_exception(NTStatusError(status, "the wait was given up"))
+        """End the wait with `status`; False if it has ended already: then the next one ends, should one follow."""
+        self._given_up = NTStatusError(status, "the wait was given up")
+        return self.waiter.set_exception(self._given_up)
 
     def done(self) -> None:
         """Forget it: the coroutine has ended."""
         if self._timer is not None:
             self._timer.cancel()
-        self.request.pending = None
-        self.request.connection.pending.pop(self.request.message_id, None)
+        request = self.request
+        request.pending = None
+        if request.waits_on is not None:
+            request.waits_on.pending.discard(self)
+        request.connection.pending.pop(request.message_id, None)

@@ -67,7 +67,7 @@ async def _read_in_thread(request: Request, message: ReadRequest, file: FileObje
     """Wait for the disk in a thread; the output buffer belongs to others meanwhile."""
     frame = memoryview(bytearray(READ_DATA_OFFSET + message.length))
     count = await request.connection.loop.run_in_thread(
-        read.read_into, file, message.offset, frame[READ_DATA_OFFSET:]
+        read.read_granted, file, message.offset, frame[READ_DATA_OFFSET:]
     )
     _check_count(message, count)
     return frame[SMB2_HEADER_SIZE : pack_read_response_into(frame, 0, count)]

@@ -107,6 +107,7 @@ class Request:
         chain: the compound it belongs to, None when it came alone.
         pending: set while a suspended handler owns it.
         async_id: non-zero once an interim response went out.
+        waits_on: set by a handler before it suspends: the open whose closing ends the wait.
     """
 
     __slots__ = (
@@ -128,6 +129,7 @@ class Request:
         "sign",
         "tcon",
         "tree_id",
+        "waits_on",
     )
 
     def __init__(
@@ -159,6 +161,7 @@ class Request:
         self.pending: Pending | None = None
         self.session: Session | None = None
         self.tcon: Tcon | None = None
+        self.waits_on: Open | None = None
 
     @property
     def name(self) -> str:

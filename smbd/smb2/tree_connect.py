@@ -12,7 +12,7 @@ from smbd.config.access import host_allowed
 from smbd.config.enums import CSC_DISABLE, CSC_DOCUMENTS, CSC_PROGRAMS, DESIRED, REQUIRED
 from smbd.config.loadparm import ShareParams
 from smbd.config.substitute import SubstContext, substitute
-from smbd.smb2.request import Request
+from smbd.smb2.request import ProtocolViolation, Request
 from smbd.wire.constants import (
     SMB2_DIALECT_311,
     SMB2_SHARE_TYPE_DISK,
@@ -63,6 +63,9 @@ def handle(request: Request) -> bytes:
     if session is None or session.info is None:
         raise NTStatusError(STATUS_USER_SESSION_DELETED)
     extended = request.connection.dialect == SMB2_DIALECT_311
+    if extended and session.has_keys and not (request.sign or request.sealed):
+        # [MS-SMB2] 3.3.5.7: the first request after the authentication proves that nobody sits in between.
+        raise ProtocolViolation("TREE_CONNECT neither signed nor encrypted")
     message = TreeConnectRequest.unpack(request.pdu, extended=extended)
     if len(session.tcons) >= _MAX_TREES:
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, "too many tree connects")
@@ -134,8 +137,9 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, f"share {share.name} is full")
     token = access.session.token
     credentials.impersonate(token.unix)
+    databases = connection.ctx.databases
     try:
-        volume = make_volume(share, path, connection.ctx.databases.share_modes, read_only=access.read_only)
+        volume = make_volume(share, path, databases.share_modes, databases.byte_locks, read_only=access.read_only)
     except PermissionError as error:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name}: {error}") from error
     except OSError as error:

@@ -21,6 +21,7 @@ from smbd.xsrv.records import (
     TconGlobal,
 )
 from smbd.xsrv.table import GlobalTable
+from vfs.locking.brlock_db import ByteRangeLocks
 from vfs.locking.share_mode import ShareModes
 
 #: Lock orders, see docs/DATABASES.md. Records of order 1 are never locked together.
@@ -55,7 +56,7 @@ class Databases:
         clients: smbXsrv_client_global, ClientGuid -> `ClientGlobal`.
         sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
         locking, brlock, leases: the state of open files as it is stored.
-        share_modes: locking as the file system layer works with it.
+        share_modes, byte_locks: locking and brlock as the file system layer works with them.
     """
 
     def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
@@ -79,6 +80,7 @@ class Databases:
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
         self.share_modes = ShareModes(WatchedDb(self.locking, service), self.is_alive)
+        self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
 
     def is_alive(self, server_id: ServerId) -> bool:
         """Tell whether the process behind `server_id` still exists."""

@@ -35,11 +35,13 @@ class Open:
         pipe: the pipe, None for a file.
         scan: directory enumeration in progress.
         pending: requests that wait on this open; they end when it is closed.
+        lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
     """
 
     __slots__ = (
         "file",
         "granted_access",
+        "lock_sequence",
         "pending",
         "persistent_id",
         "pipe",
@@ -59,6 +61,7 @@ class Open:
         self.pipe: Pipe | None = None
         self.scan: DirectoryScan | None = None
         self.pending: set[Pending] = set()
+        self.lock_sequence: dict[int, int] = {}
 
     def close(self) -> None:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).

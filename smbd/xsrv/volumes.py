@@ -12,6 +12,7 @@ from smbd.config.enums import (
 )
 from smbd.config.loadparm import ShareParams
 from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
+from vfs.locking.brlock_db import ByteRangeLocks
 from vfs.locking.share_mode import ShareModes
 from vfs.posix.backend import PosixBackend
 from vfs.volume import Volume, VolumeOptions
@@ -33,6 +34,7 @@ _SAME_NAME: Final = (
     "map_archive",
     "map_hidden",
     "map_system",
+    "posix_locking",
     "preserve_case",
     "store_dos_attributes",
     "strict_sync",
@@ -55,6 +57,8 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.sync_always = share.sync_always
     options.acl_xattr = "acl_xattr" in share.vfs_objects
     options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)
+    # Auto means: where it is needed. Looking costs less than finding out.
+    options.strict_locking = share.strict_locking is not False
     options.volume_label = share.volume or share.name
     options.volume_serial = max(share.volume_serial_number, 0)
     return options
@@ -65,7 +69,9 @@ def split_patterns(text: str) -> list[str]:
     return [pattern for pattern in text.split("/") if pattern]
 
 
-def make_volume(share: ShareParams, path: str, share_modes: ShareModes, *, read_only: bool) -> Volume:
+def make_volume(
+    share: ShareParams, path: str, share_modes: ShareModes, byte_locks: ByteRangeLocks, *, read_only: bool
+) -> Volume:
     """Open the root of a share.
 
     Raises:
@@ -77,4 +83,10 @@ def make_volume(share: ShareParams, path: str, share_modes: ShareModes, *, read_
         wide_links=share.wide_links,
         case_sensitive=bool(share.case_sensitive),
     )
-    return Volume(share.name, backend, volume_options(share, read_only=read_only), share_modes)
+    return Volume(
+        share.name,
+        backend,
+        volume_options(share, read_only=read_only),
+        share_modes,
+        byte_locks=byte_locks if share.locking else None,
+    )

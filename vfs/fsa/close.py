@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vfs.fsa import delete
+from vfs.fsa import delete, lock
 from vfs.locking.entry import DeleteToken
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 from vfs.posix import credentials
@@ -33,13 +33,14 @@ def close_file(fo: FileObject) -> None:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed twice")
     owner = fo.owner
     try:
-        with fo.volume.share_modes.lock(fo.file_id) as lock:
-            path = lock.remove(owner.server_id, owner.open_id) or fo.full_path
+        lock.unlock_all(fo)
+        with fo.volume.share_modes.lock(fo.file_id) as modes:
+            path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
             if fo.delete_on_close:
-                lock.set_delete(delete.token_of(fo, path))
-            token = lock.delete_token(path)
-            if token is not None and (fo.posix_delete or not lock.opens_of(path)):
-                lock.clear_delete(path)
+                modes.set_delete(delete.token_of(fo, path))
+            token = modes.delete_token(path)
+            if token is not None and (fo.posix_delete or not modes.opens_of(path)):
+                modes.clear_delete(path)
                 # Under the lock, so that nobody opens what is about to go.
                 _remove(fo, token)
     except OSError as error:

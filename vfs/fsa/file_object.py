@@ -10,6 +10,7 @@ from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, NTStatusError
 if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
+    from vfs.locking.oplock import Oplock
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
@@ -32,6 +33,8 @@ class FileObject:
         mode: Mode of FileModeInformation.
         posix_delete: the name goes when this open closes, whoever else has the file open.
         lock_count: how many byte-range locks it holds.
+        oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
+        no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
@@ -48,6 +51,8 @@ class FileObject:
         "lock_count",
         "mode",
         "name",
+        "no_readers",
+        "oplock",
         "owner",
         "path",
         "path_only",
@@ -93,6 +98,8 @@ class FileObject:
         self.mode = 0
         self.sticky_write_time: int | None = None
         self.posix_delete = False
+        self.oplock: Oplock | None = None
+        self.no_readers: bytes | None = None
 
     @property
     def full_path(self) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_SPARSE_FILE
-from vfs.fsa import attributes, write
+from vfs.fsa import attributes, lock, write
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
@@ -67,6 +67,8 @@ def set_zero_data(fo: FileObject, start: int, end: int) -> None:
     fo.require(FILE_WRITE_DATA)
     if start < 0 or end < start or end > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "bad range")
+    if end > start:
+        lock.check_access(fo, start, end - start, write=True)
     try:
         length = min(end, os.fstat(fo.fd).st_size) - start
         if length > 0:
@@ -138,6 +140,9 @@ def copy_chunk(source: FileObject, target: FileObject, source_offset: int, targe
     try:
         if source_offset + length > os.fstat(source.fd).st_size:
             raise NTStatusError(STATUS_INVALID_VIEW_SIZE, "beyond the end of the source")
+        if length:
+            lock.check_access(source, source_offset, length, write=False)
+            lock.check_access(target, target_offset, length, write=True)
         count = source.volume.backend.copy_range(source.fd, source_offset, target.fd, target_offset, length)
         write.modified(target)
     except OSError as error:
@@ -156,6 +161,8 @@ def trim(fo: FileObject, ranges: list[tuple[int, int]]) -> int:
     for offset, length in ranges:
         if offset < 0 or length < 0 or offset + length > MAX_FILE_SIZE:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "bad range")
+        if length:
+            lock.check_access(fo, offset, length, write=True)
     # Trimming is a hint, and what a trimmed range reads as is undefined: leaving the data is a correct answer.
     return len(ranges)
 

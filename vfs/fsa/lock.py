@@ -6,6 +6,7 @@ A volume without `byte_locks` (`locking = no`) grants every lock and keeps none.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
@@ -117,15 +118,11 @@ def unlock_all(fo: FileObject) -> None:
     if not fo.lock_count or byte_locks is None:
         return
     fo.lock_count = 0
-    if fo.volume.options.posix_locking:  # before anybody who waits is woken
-        try:
+    if fo.volume.options.posix_locking:
+        # Closing would do, but whoever waits is woken before that.
+        with suppress(OSError):
             brlock_posix.release_all(fo.fd)
-        except OSError as error:
-            raise from_oserror(error, "unlock") from None
-        finally:
-            byte_locks.remove_open(fo.file_id, owner_of(fo))
-    else:
-        byte_locks.remove_open(fo.file_id, owner_of(fo))
+    byte_locks.remove_open(fo.file_id, owner_of(fo))
 
 
 def check_access(fo: FileObject, start: int, length: int, *, write: bool) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_EXECUTE, FILE_READ_DATA
+from vfs.fsa import lock
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -30,19 +31,28 @@ def _check(fo: FileObject, offset: int, length: int) -> None:
         raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for reading")
     if offset < 0 or offset + length > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range")
+    if length:
+        lock.check_access(fo, offset, length, write=False)
 
 
 def read_into(fo: FileObject, offset: int, view: memoryview) -> int:
     """Read at `offset` into `view` and return the number of bytes read.
 
     Raises:
-        NTStatusError: STATUS_END_OF_FILE (nothing there), STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER,
-            STATUS_INVALID_DEVICE_REQUEST (directory), or what the system call said.
+        NTStatusError: STATUS_END_OF_FILE (nothing there), STATUS_FILE_LOCK_CONFLICT, STATUS_ACCESS_DENIED,
+            STATUS_INVALID_PARAMETER, STATUS_INVALID_DEVICE_REQUEST (directory), or what the system call said.
     """
     length = len(view)
     _check(fo, offset, length)
-    if not length:
-        return 0
+    return read_granted(fo, offset, view) if length else 0
+
+
+def read_granted(fo: FileObject, offset: int, view: memoryview) -> int:
+    """Go on with a read that `read_cached` could not do: everything was checked. Other threads may call this.
+
+    Raises:
+        NTStatusError: STATUS_END_OF_FILE, or what the system call said.
+    """
     try:
         count = os.preadv(fo.fd, (view,), offset)
     except OSError as error:
@@ -71,7 +81,7 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
         return None
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:  # a file system that cannot tell
-            return read_into(fo, offset, view)
+            return read_granted(fo, offset, view)
         raise from_oserror(error, "read") from None
     if not count:
         raise NTStatusError(STATUS_END_OF_FILE, "nothing there")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
-from vfs.fsa import attributes, times
+from vfs.fsa import attributes, lock, times
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -33,7 +33,7 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory), STATUS_INVALID_PARAMETER,
-            STATUS_DISK_FULL, or what the system call said.
+            STATUS_FILE_LOCK_CONFLICT, STATUS_DISK_FULL, or what the system call said.
     """
     if fo.is_directory:
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "write to a directory")
@@ -52,6 +52,7 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
             raise NTStatusError(STATUS_ACCESS_DENIED, "append only")
         if not length:
             return 0
+        lock.check_access(fo, offset, length, write=True)
         _write_all(fo.fd, offset, view)
         fo.position = offset + length
         if fo.sticky_write_time is not None or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:

@@ -161,7 +161,7 @@ class ByteRangeLocks:
     @staticmethod
     def _mirror(fd: int, owner: LockOwner, wanted: Sequence[ByteRangeLock], locks: list[ByteRangeLock]) -> bool:
         own = [lock for lock in locks if lock.is_of(owner)]
-        if all([brlock_posix.mirror(fd, one.start, one.length, own) for one in wanted]):
+        if all(brlock_posix.mirror(fd, one.start, one.length, own) for one in wanted):
             return True
         before = own[: len(own) - len(wanted)]
         for one in wanted:

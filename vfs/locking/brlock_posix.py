@@ -60,7 +60,7 @@ def mirror(fd: int, start: int, length: int, locks: Sequence[ByteRangeLock]) -> 
     Raises:
         OSError: the file system has no locks.
     """
-    return all([_set(fd, piece) for piece in pieces(start, length, locks)])
+    return all(_set(fd, piece) for piece in pieces(start, length, locks))
 
 
 def release_all(fd: int) -> None:
