@@ -1,9 +1,10 @@
-"""DCE/RPC services on named pipes."""
+"""DCE/RPC services on named pipes: which pipes there are, and what answers on them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from smbd.rpc import lsarpc, srvsvc, wkssvc
 from smbd.rpc.context import RpcContext
 from smbd.rpc.pipe import Pipe
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
@@ -11,11 +12,24 @@ from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 if TYPE_CHECKING:
     from smbd.auth.session_info import SessionInfo
 
+_SERVICES: Final = {service.name: service for service in (srvsvc.SERVICE, wkssvc.SERVICE, lsarpc.SERVICE)}
+#: Pipes that are the same under another name ([MS-LSAD] 2.1).
+_ALIASES: Final = {"lsass": "lsarpc"}
+
 
 def open_pipe(name: str, context: RpcContext, session: SessionInfo) -> Pipe:
-    """Open a pipe.
+    r"""Open a pipe.
+
+    Args:
+        name: as in CREATE on IPC$: any case, with or without a leading backslash or ``PIPE\``.
+        context: the server.
+        session: who opens it.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND.
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: there is no such pipe.
     """
-    raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, f"{name} {context.client_address} {session.user_name}")
+    folded = name.lower().lstrip("\\").removeprefix("pipe\\")
+    service = _SERVICES.get(_ALIASES.get(folded, folded))
+    if service is None:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, f"no pipe {name!r}")
+    return Pipe((service,), service.name, context, session)

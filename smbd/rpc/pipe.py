@@ -1,0 +1,97 @@
+"""A named pipe in message mode ([MS-SMB2] 3.3.5.12, 3.3.5.13): DCE/RPC requests are written, answers are read."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from smbd.rpc.association import Association
+from smbd.rpc.handles import HandleTable
+from smbd.rpc.service import Call, Service
+from vfs.ntstatus import (
+    STATUS_BUFFER_OVERFLOW,
+    STATUS_PIPE_BUSY,
+    STATUS_PIPE_DISCONNECTED,
+    STATUS_PIPE_EMPTY,
+    STATUS_SUCCESS,
+    NTStatusError,
+)
+from vfs.posix import credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from smbd.auth.session_info import SessionInfo
+    from smbd.rpc.context import RpcContext
+
+#: FILE_PIPE_CONNECTED_STATE and FILE_PIPE_CLOSING_STATE ([MS-FSCC] 2.4.37).
+_CONNECTED: Final = 3
+_CLOSING: Final = 4
+#: A client that asks on without reading is stopped when this much waits for it.
+MAX_UNREAD: Final = 4 * 1024 * 1024
+
+
+class Pipe:
+    """One open of a pipe: every open has a conversation of its own.
+
+    Each PDU that the services answer is one message: a read takes from the first one only.
+    """
+
+    def __init__(self, services: Iterable[Service], name: str, context: RpcContext, session: SessionInfo) -> None:
+        call = Call(context, session, HandleTable())
+        self._association = Association(services, f"\\PIPE\\{name}", call)
+        self._messages: deque[bytes] = deque()
+        self._unread = 0
+
+    def write(self, data: bytes) -> None:
+        """Take bytes of requests; complete ones are answered before this returns.
+
+        Raises:
+            NTStatusError: STATUS_PIPE_DISCONNECTED after a violation of the protocol, STATUS_PIPE_BUSY if too much
+                waits to be read.
+        """
+        if self._association.broken:
+            raise NTStatusError(STATUS_PIPE_DISCONNECTED)
+        if self._unread > MAX_UNREAD:
+            raise NTStatusError(STATUS_PIPE_BUSY, "answers are not read")
+        # Services ask the databases and accounts of the server, which are not the caller's to open.
+        credentials.become_root()
+        self._association.feed(data, self._send)
+
+    def _send(self, message: bytes) -> None:
+        self._messages.append(message)
+        self._unread += len(message)
+
+    def read(self, max_length: int) -> tuple[bytes, int]:
+        """Return at most `max_length` bytes of the first message.
+
+        Returns:
+            The bytes, and STATUS_BUFFER_OVERFLOW if more of the message remains, else STATUS_SUCCESS.
+
+        Raises:
+            NTStatusError: STATUS_PIPE_EMPTY if there is no message, STATUS_PIPE_DISCONNECTED if there never will be.
+        """
+        if not self._messages:
+            raise NTStatusError(STATUS_PIPE_DISCONNECTED if self._association.broken else STATUS_PIPE_EMPTY)
+        message = self._messages.popleft()
+        data, rest = message[:max_length], message[max_length:]
+        self._unread -= len(data)
+        if not rest:
+            return data, STATUS_SUCCESS
+        self._messages.appendleft(rest)
+        return data, STATUS_BUFFER_OVERFLOW
+
+    def available(self) -> int:
+        """Return how many bytes wait to be read."""
+        return self._unread
+
+    def peek(self) -> tuple[int, int, int, int]:
+        """Return state, bytes, messages and length of the first message ([MS-FSCC] 2.3.46)."""
+        state = _CLOSING if self._association.broken else _CONNECTED
+        first = len(self._messages[0]) if self._messages else 0
+        return state, self._unread, len(self._messages), first
+
+    def close(self) -> None:
+        """Forget what was not read."""
+        self._messages.clear()
+        self._unread = 0
