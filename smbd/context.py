@@ -14,6 +14,7 @@ from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
+from vfs.volume import IdMap
 
 if TYPE_CHECKING:
     from smbd.auth.passdb import Passdb
@@ -67,6 +68,12 @@ class ServerContext:
             callback(config)
         if self.client is not None:
             self.client.reload(config)
+
+    @property
+    def id_map(self) -> IdMap:
+        """How the file system layer translates owners and groups."""
+        idmap = self.auth.idmap
+        return IdMap(idmap.uid_to_sid, idmap.gid_to_sid, idmap.sid_to_uid, idmap.sid_to_gid)
 
     def share(self, name: str) -> ShareParams | None:
         """Return the share `name` as configured now."""

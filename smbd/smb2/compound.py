@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from smbd.smb2 import respond
 from smbd.smb2.request import FileRange, Request
-from vfs.ntstatus import STATUS_INVALID_PARAMETER, STATUS_SUCCESS, NTStatusError, is_error
+from vfs.ntstatus import STATUS_FILE_CLOSED, STATUS_SUCCESS, NTStatusError, is_error
 
 if TYPE_CHECKING:
     from smbd.smb2.request import Body
@@ -40,19 +40,12 @@ class Chain:
         """Return the file of the request before.
 
         Raises:
-            NTStatusError: with the status of the request before if that failed, else STATUS_INVALID_PARAMETER
-                or STATUS_FILE_CLOSED when it left no file.
+            NTStatusError: with the status of the request before if that failed, else STATUS_FILE_CLOSED.
         """
         found = self.last_open
-        if found is None:
-            raise NTStatusError(
-                self.last_status if is_error(self.last_status) else STATUS_INVALID_PARAMETER,
-                "the request before left no file",
-            )
-        if request.session is None or request.session.opens.get(found.volatile_id) is not found:
-            raise NTStatusError(
-                self.last_status if is_error(self.last_status) else STATUS_INVALID_PARAMETER, "file is closed"
-            )
+        if found is None or request.session is None or request.session.opens.get(found.volatile_id) is not found:
+            status = self.last_status if is_error(self.last_status) else STATUS_FILE_CLOSED
+            raise NTStatusError(status, "the request before left no file")
         return found
 
     def finish(self, request: Request, status: int, body: Body) -> None:

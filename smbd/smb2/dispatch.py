@@ -308,6 +308,8 @@ def _authorise(request: Request) -> Command:
     connection = request.connection
     if request.flags & SMB2_FLAGS_RELATED_OPERATIONS:
         _inherit(request)
+    elif request.chain is not None:
+        request.chain.last_open = None
     session = connection.session(request.session_id) if request.session_id else None
     if session is not None:
         request.session = session
@@ -357,8 +359,8 @@ def _check_session(request: Request, command: Command) -> None:
 def _inherit(request: Request) -> None:
     """Give a related request the session and tree connect of the one before it ([MS-SMB2] 3.3.5.2.7.2)."""
     previous = request.chain.previous if request.chain is not None else None
-    if previous is None:
-        raise NTStatusError(STATUS_INVALID_PARAMETER, "related to nothing")
+    if previous is None or previous.session is None:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "related to nothing, or to a request without a session")
     request.session_id = previous.session_id
     request.tree_id = previous.tree_id
 

@@ -23,6 +23,7 @@ from smbd.wire.constants import (
     SMB2_ENCRYPTION_CAPABILITIES,
     SMB2_GLOBAL_CAP_ENCRYPTION,
     SMB2_GLOBAL_CAP_LARGE_MTU,
+    SMB2_NEGOTIATE,
     SMB2_NEGOTIATE_SIGNING_ENABLED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
     SMB2_PREAUTH_INTEGRITY_CAPABILITIES,
@@ -45,6 +46,7 @@ from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
     STATUS_SMB_NO_PREAUTH_INTEGRITY_HASH_OVERLAP,
+    STATUS_SUCCESS,
     NTStatusError,
 )
 
@@ -110,6 +112,10 @@ def from_smb1(connection: Connection, message: memoryview) -> bytes:
         WireError: it is no SMB1 NEGOTIATE.
     """
     offered = Smb1NegotiateRequest.unpack(message).dialects
+    # It counts as the request with message id 0: what follows begins with 1.
+    if not connection.credits.take(0, 1):
+        raise ProtocolViolation("a second SMB1 NEGOTIATE")
+    connection.credits.grant(SMB2_NEGOTIATE, STATUS_SUCCESS, 1, 1)
     if _SMB1_DIALECT_2FF in offered and _choose_dialect(connection, DIALECTS[1:]) is not None:
         return _response(connection, SMB2_DIALECT_2FF, [])
     if _SMB1_DIALECT_202 in offered and _choose_dialect(connection, DIALECTS[:1]) is not None:

@@ -26,7 +26,9 @@ from vfs.ntstatus import (
 #: The bytes of an information and how many of them are its fixed part.
 Information: TypeAlias = tuple[Buffer, int]
 
-_NAME_FIXED: Final = 8  # the length field and one character, as Windows sizes them
+# Sizes of the C structures with one character of name, which is how Windows tells whether a buffer will do.
+_NAME_FIXED: Final = 8
+_ALL_FIXED: Final = 104
 _STREAM_FIXED: Final = 32
 _EA_FIXED: Final = 4
 _PIPE_TYPE_MESSAGE: Final = 1
@@ -111,7 +113,7 @@ def _all(file: FileObject) -> Information:
         query_info.FILE_BYTE_ALIGNMENT,
         "\\" + file.name,
     ).pack()
-    return data, name_info.FileAllInformation.FIXED_SIZE
+    return data, _ALL_FIXED
 
 
 def _network_open(file: FileObject) -> Information:

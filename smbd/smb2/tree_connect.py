@@ -129,7 +129,7 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
     if encryption_required and not session.can_seal:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name} wants encryption, the client cannot")
     context = _substitutions(request, info, share)
-    access = share_access(connection.ctx.auth, info, _with_lists(share, context))
+    access = share_access(connection.ctx.auth, info, share, lambda text: substitute(text, context))
     path = substitute(share.path, context.but(user=access.session.unix_name, home=access.session.unix_home))
     if not path:
         raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name} has no path")
@@ -137,9 +137,8 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, f"share {share.name} is full")
     token = access.session.token
     credentials.impersonate(token.unix)
-    databases = connection.ctx.databases
     try:
-        volume = make_volume(share, path, databases.share_modes, databases.byte_locks, read_only=access.read_only)
+        volume = make_volume(connection.ctx, share, path, read_only=access.read_only)
     except PermissionError as error:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name}: {error}") from error
     except OSError as error:
@@ -177,18 +176,6 @@ def _substitutions(request: Request, info: SessionInfo, share: ShareParams) -> S
         share=share.name,
         home=info.unix_home,
         domain=info.domain,
-    )
-
-
-def _with_lists(share: ShareParams, context: SubstContext) -> ShareParams:
-    """Return the share with the variables in its user lists and forced identities replaced."""
-    return share.but(
-        **{
-            name: [substitute(entry, context) for entry in getattr(share, name)]
-            for name in ("valid_users", "invalid_users", "read_list", "write_list", "admin_users")
-        },
-        force_user=substitute(share.force_user, context),
-        force_group=substitute(share.force_group, context),
     )
 
 

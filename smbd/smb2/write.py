@@ -17,6 +17,7 @@ from vfs.fsa import write
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
 
+_MAX_OFFSET: Final = (1 << 63) - 1
 _THROUGH: Final = SMB2_WRITEFLAG_WRITE_THROUGH | SMB2_WRITEFLAG_WRITE_UNBUFFERED
 
 
@@ -31,6 +32,8 @@ def handle(request: Request) -> Result | AsyncResult:
     check_charge(request, len(data))
     if len(data) > request.connection.max_write or message.channel != SMB2_CHANNEL_NONE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "too large, or over RDMA")
+    if message.offset > _MAX_OFFSET:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range: its special values are not for the wire")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     if opened.pipe is not None:
         opened.pipe.write(bytes(data))

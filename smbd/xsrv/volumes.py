@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from smbd.config.enums import (
     INHERIT_OWNER_NO,
@@ -12,10 +12,11 @@ from smbd.config.enums import (
 )
 from smbd.config.loadparm import ShareParams
 from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
-from vfs.locking.brlock_db import ByteRangeLocks
-from vfs.locking.share_mode import ShareModes
 from vfs.posix.backend import PosixBackend
 from vfs.volume import Volume, VolumeOptions
+
+if TYPE_CHECKING:
+    from smbd.context import ServerContext
 
 _MANGLED: Final = {MANGLED_NAMES_NO: MANGLED_NO, MANGLED_NAMES_YES: MANGLED_YES}
 _SAME_NAME: Final = (
@@ -69,9 +70,7 @@ def split_patterns(text: str) -> list[str]:
     return [pattern for pattern in text.split("/") if pattern]
 
 
-def make_volume(
-    share: ShareParams, path: str, share_modes: ShareModes, byte_locks: ByteRangeLocks, *, read_only: bool
-) -> Volume:
+def make_volume(ctx: ServerContext, share: ShareParams, path: str, *, read_only: bool) -> Volume:
     """Open the root of a share.
 
     Raises:
@@ -87,6 +86,7 @@ def make_volume(
         share.name,
         backend,
         volume_options(share, read_only=read_only),
-        share_modes,
-        byte_locks=byte_locks if share.locking else None,
+        ctx.databases.share_modes,
+        ctx.id_map,
+        byte_locks=ctx.databases.byte_locks if share.locking else None,
     )
