@@ -57,6 +57,7 @@ class Cleaner:
 
         removed = self._clean_opens(dead) + self._clean_tcons(dead)
         removed += self._clean_sessions(dead) + self._clean_clients(dead) + self._clean_share_modes(dead)
+        removed += self._clean_byte_locks(dead)
         for server_id, is_dead in known.items():
             if is_dead:
                 self._remove_lock_file(server_id.pid)
@@ -109,6 +110,12 @@ class Cleaner:
         owners = {entry.server_id for _, record in share_modes.traverse() for entry in record.entries}
         gone = [owner for owner in owners if dead(owner)]
         return sum(share_modes.remove_server(owner) for owner in gone)
+
+    def _clean_byte_locks(self, dead: Callable[[ServerId], bool]) -> int:
+        byte_locks = self._databases.byte_locks
+        owners = {lock.server_id for _, locks in byte_locks.traverse() for lock in locks}
+        gone = [owner for owner in owners if dead(owner)]
+        return sum(byte_locks.remove_server(owner) for owner in gone)
 
     def _remove_lock_file(self, pid: int) -> None:
         try:

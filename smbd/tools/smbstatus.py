@@ -73,6 +73,8 @@ def _print_text(status: Status, options: argparse.Namespace) -> None:
         lines += status_text.tcons_table(status)
     if locks:
         lines += status_text.locks_table(status, resolve_uids=options.resolve_uids)
+        if options.byterange:
+            lines += status_text.byte_locks_table(status)
     print("\n".join(lines))
 
 
@@ -86,7 +88,7 @@ def _print_json(status: Status, options: argparse.Namespace, smb_conf: str) -> N
     if locks:
         out["open_files"] = status_json.open_files(status)
     if options.byterange and locks:
-        out["byte_range_locks"] = {}
+        out["byte_range_locks"] = status_json.byte_range_locks(status)
     if options.notify:
         out["notifies"] = {}
     print(json.dumps(out))

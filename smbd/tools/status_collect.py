@@ -13,6 +13,7 @@ from smbd.wire import constants as smb2
 from smbd.xsrv.databases import open_databases
 from smbd.xsrv.records import SessionGlobal, TconGlobal
 from vfs.file_id import FileId
+from vfs.locking.brlock import ByteRangeLock
 from vfs.locking.entry import ShareModeEntry, ShareModeRecord
 
 NONE: Final = "none"
@@ -99,6 +100,16 @@ class OpenFile:
         return f"{self.share_path}/{name}"
 
 
+@dataclass(frozen=True, slots=True)
+class LockedFile:
+    """All byte-range locks on one file; `share_path` and `name` are empty if nobody is known to have it open."""
+
+    file_id: FileId
+    share_path: str
+    name: str
+    locks: list[ByteRangeLock]
+
+
 @dataclass(slots=True)
 class Status:
     """Everything that smbstatus shows."""
@@ -106,6 +117,7 @@ class Status:
     sessions: list[Session] = field(default_factory=list)
     tcons: list[Tcon] = field(default_factory=list)
     files: list[OpenFile] = field(default_factory=list)
+    locked: list[LockedFile] = field(default_factory=list)
 
     def of_user(self, wanted: Callable[[Session], bool]) -> Status:
         """Return the sessions that `wanted` chooses, and what their processes have connected and opened."""
@@ -116,7 +128,12 @@ class Status:
             opens = [(name, entry) for name, entry in file.opens if entry.server_id in owners]
             if opens:
                 files.append(OpenFile(file.file_id, file.share_path, file.pending_deletes, opens))
-        return Status(sessions, [tcon for tcon in self.tcons if tcon.server_id in owners], files)
+        locked = []
+        for one in self.locked:
+            locks = [lock for lock in one.locks if lock.server_id in owners]
+            if locks:
+                locked.append(LockedFile(one.file_id, one.share_path, one.name, locks))
+        return Status(sessions, [tcon for tcon in self.tcons if tcon.server_id in owners], files, locked)
 
 
 class StatusUnavailableError(Exception):
@@ -166,6 +183,10 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
         opens = [(_name(modes, entry), entry) for entry in modes.entries if alive(entry.server_id)]
         if opens:
             status.files.append(OpenFile(file_id, modes.share_path, len(modes.delete_tokens), opens))
+    for file_id, all_locks in databases.byte_locks.traverse():
+        locks = [lock for lock in all_locks if alive(lock.server_id)]
+        if locks:
+            status.locked.append(_locked_file(file_id, databases.share_modes.read(file_id), locks))
     status.sessions.sort(key=lambda session: (session.server_id, session.session_id))
     status.tcons.sort(key=lambda tcon: (tcon.server_id, tcon.tcon_id))
     return status
@@ -215,8 +236,17 @@ def _signing(degree: str, session: SessionGlobal | None) -> Protection:
     return Protection(_SIGNINGS.get(number, f"Unknown ({number:04x})"), degree)
 
 
+def _locked_file(file_id: FileId, record: ShareModeRecord | None, locks: list[ByteRangeLock]) -> LockedFile:
+    if record is None:
+        return LockedFile(file_id, "", "", locks)
+    return LockedFile(file_id, record.share_path, _relative(record, record.path), locks)
+
+
 def _name(record: ShareModeRecord, entry: ShareModeEntry) -> str:
+    return _relative(record, record.name_of(entry))
+
+
+def _relative(record: ShareModeRecord, path: bytes) -> str:
     root = os.fsencode(record.share_path).rstrip(b"/") + b"/"
-    path = record.name_of(entry)
     relative = path[len(root) :] if path.startswith(root) else b"."
     return relative.decode("utf-8", "backslashreplace")

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import smbd
 from messaging.server_id import ServerId
-from smbd.tools.status_collect import OpenFile, Protection, Session, Status, Tcon
-from smbd.tools.status_text import group_text, session_user
+from smbd.tools.status_collect import LockedFile, OpenFile, Protection, Session, Status, Tcon
+from smbd.tools.status_text import as_signed, group_text, lock_type, session_user
 from smbd.wire import constants as smb2
 from vfs import access
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
+from vfs.file_id import FileId
 from vfs.locking.entry import ShareModeEntry
 
 _NS: Final = 1_000_000_000
@@ -89,6 +90,30 @@ def open_files(status: Status) -> dict[str, Any]:
     return found
 
 
+def byte_range_locks(status: Status) -> dict[str, Any]:
+    """Return the object ``byte_range_locks``, by path."""
+    return {f"{file.share_path}/{file.name}": _locked(file) for file in status.locked}
+
+
+def _locked(file: LockedFile) -> dict[str, Any]:
+    return {
+        "fileid": _file_id(file.file_id),
+        "file_name": file.name,
+        "share_path": file.share_path,
+        "server_id": server_id(file.locks[0].server_id),
+        "locks": [
+            {
+                "server_id": server_id(lock.server_id),
+                "type": lock_type(lock),
+                "flavour": "Windows",
+                "start": as_signed(lock.start),
+                "size": as_signed(lock.length),
+            }
+            for lock in file.locks
+        ],
+    }
+
+
 def _session(one: Session) -> dict[str, Any]:
     return {
         "session_id": str(one.session_id),
@@ -122,10 +147,14 @@ def _file(file: OpenFile, name: str) -> dict[str, Any]:
     return {
         "service_path": file.share_path,
         "filename": name,
-        "fileid": {"devid": file.file_id.dev, "inode": file.file_id.ino, "extid": file.file_id.extid},
+        "fileid": _file_id(file.file_id),
         "num_pending_deletes": file.pending_deletes,
         "opens": {},
     }
+
+
+def _file_id(one: FileId) -> dict[str, int]:
+    return {"devid": one.dev, "inode": one.ino, "extid": one.extid}
 
 
 def _open(entry: ShareModeEntry) -> dict[str, Any]:

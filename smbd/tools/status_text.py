@@ -13,6 +13,7 @@ from smbd.tools.status_collect import OpenFile, Session, Status, Tcon
 from smbd.wire import constants as smb2
 from vfs.access import FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_READ, FILE_SHARE_WRITE
+from vfs.locking.brlock import ByteRangeLock
 from vfs.locking.entry import ShareModeEntry
 
 _SESSION_LINE: Final = "{:<7} {:<12} {:<12} {:<41} {:<17} {:<20} {:<21}"
@@ -24,6 +25,9 @@ _LOCK_HEAD: Final = (
 )
 _LOCK_LINE: Final = "{:<11}  {:<9}  {:<10} {:<10}  {:<9}  {:<14}   {}   {}   {}"
 _LOCK_RULE: Final = "-" * 98
+_BYTE_LOCK_HEAD: Final = "Pid        dev:inode       R/W  start     size      SharePath               Name"
+_BYTE_LOCK_LINE: Final = "{:<10} {:<15} {:<4} {:<9} {:<9} {:<24} {:<24}"
+_BYTE_LOCK_RULE: Final = "-" * 80
 _NS: Final = 1_000_000_000
 
 _OPLOCKS: Final = {
@@ -126,6 +130,37 @@ def _lock_line(file: OpenFile, name: str, entry: ShareModeEntry, *, resolve_uids
         name,
         time.ctime(entry.opened_at / _NS),
     )
+
+
+def byte_locks_table(status: Status) -> Iterator[str]:
+    """Yield the lines of the list of byte-range locks; none without locks."""
+    if not status.locked:
+        return
+    yield "Byte range locks:"
+    yield _BYTE_LOCK_HEAD
+    yield _BYTE_LOCK_RULE
+    for file in status.locked:
+        number = ":".join(str(part) for part in file.file_id)
+        for lock in file.locks:
+            yield _BYTE_LOCK_LINE.format(
+                str(lock.server_id),
+                number,
+                lock_type(lock),
+                as_signed(lock.start),
+                as_signed(lock.length),
+                file.share_path,
+                file.name,
+            )
+
+
+def lock_type(lock: ByteRangeLock) -> str:
+    """Return the letter of a lock's type: a lock for reading is a shared one."""
+    return "W" if lock.exclusive else "R"
+
+
+def as_signed(value: int) -> int:
+    """Return a 64-bit number as Samba prints offsets: signed."""
+    return value - (1 << 64) if value >> 63 else value
 
 
 def deny_mode(share_access: int) -> str:

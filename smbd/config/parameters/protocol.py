@@ -56,7 +56,7 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
     persistent_handles = Param(BOOL, False, "Let handles outlast the server process.", status=KNOWN, since="4.25")
     server_multi_channel_support = Param(BOOL, True, "Let one session use several connections.", status=KNOWN)
     smb2_disable_lock_sequence_checking = Param(
-        BOOL, False, "Do not recognise a repeated lock request by its sequence number.", status=KNOWN
+        BOOL, False, "Do not recognise a repeated lock request by its sequence number."
     )
     smb2_disable_oplock_break_retry = Param(
         BOOL, False, "Do not repeat an unanswered oplock break over another channel.", status=KNOWN

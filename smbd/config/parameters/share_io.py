@@ -16,15 +16,14 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     kernel_share_modes = Param(BOOL, False, "Share modes are also kernel locks.", status=KNOWN)
     fake_oplocks = Param(BOOL, False, "Grant every oplock and never break one; loses data.", status=KNOWN)
     durable_handles = Param(BOOL, True, "Keep open files for clients that lose their connection.", status=KNOWN)
-    locking = Param(BOOL, True, "Off: accept all byte-range locks without keeping them.", status=KNOWN)
-    blocking_locks = Param(BOOL, True, "Let a lock request wait until the range is free.", status=KNOWN)
+    locking = Param(BOOL, True, "Off: accept all byte-range locks without keeping them.")
+    blocking_locks = Param(BOOL, True, "Let a lock request wait until the range is free.")
     strict_locking = Param[bool | None](
         AUTO_BOOL,
         None,
         "Check byte-range locks on every read and write; Auto where it is needed.",
-        status=KNOWN,
     )
-    posix_locking = Param(BOOL, True, "Byte-range locks are also POSIX locks, for local programs.", status=KNOWN)
+    posix_locking = Param(BOOL, True, "Byte-range locks are also POSIX locks, for local programs.")
     csc_policy = Param(CSC_POLICY, CSC_MANUAL, "What clients may keep offline.")
     strict_sync = Param(BOOL, True, "A flush by the client waits until the data are on disk.")
     sync_always = Param(BOOL, False, "Every write waits until the data are on disk.")
