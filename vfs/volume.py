@@ -52,11 +52,13 @@ class VolumeOptions:
         "inherit_acls",
         "inherit_owner",
         "inherit_permissions",
+        "level2_oplocks",
         "mangled_names",
         "map_archive",
         "map_hidden",
         "map_readonly",
         "map_system",
+        "oplocks",
         "posix_locking",
         "preserve_case",
         "read_only",
@@ -65,6 +67,7 @@ class VolumeOptions:
         "strict_sync",
         "sync_always",
         "veto_files",
+        "veto_oplock_files",
         "volume_label",
         "volume_serial",
     )
@@ -97,6 +100,9 @@ class VolumeOptions:
         self.mangled_names = MANGLED_ILLEGAL
         self.posix_locking = True
         self.strict_locking = True
+        self.oplocks = True
+        self.level2_oplocks = True
+        self.veto_oplock_files: list[str] = []
         self.strict_sync = True
         self.sync_always = False
         self.fstype = "NTFS"
@@ -118,7 +124,8 @@ class Volume:
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
         id_map: translates owners and groups.
-        vetoed, hidden: tell whether a component is in `veto files`, `hide files`; None if there are none.
+        vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
+            `veto oplock files`; None if there are none.
     """
 
     __slots__ = (
@@ -134,6 +141,7 @@ class Volume:
         "share_name",
         "share_path",
         "vetoed",
+        "without_oplocks",
     )
 
     def __init__(
@@ -158,6 +166,7 @@ class Volume:
         self._prefix = os.fsencode(self.share_path).rstrip(b"/")
         self.vetoed = name_test(options.veto_files, not options.case_sensitive)
         self.hidden = name_test(options.hide_files, not options.case_sensitive)
+        self.without_oplocks = name_test(options.veto_oplock_files, not options.case_sensitive)
 
     def full_path(self, path: bytes) -> bytes:
         """Return the absolute unix path of the share-relative `path`."""

@@ -32,9 +32,11 @@ _SAME_NAME: Final = (
     "hide_dot_files",
     "inherit_acls",
     "inherit_permissions",
+    "level2_oplocks",
     "map_archive",
     "map_hidden",
     "map_system",
+    "oplocks",
     "posix_locking",
     "preserve_case",
     "store_dos_attributes",
@@ -55,6 +57,7 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.mangled_names = _MANGLED.get(share.mangled_names, MANGLED_ILLEGAL)
     options.hide_files = split_patterns(share.hide_files)
     options.veto_files = split_patterns(share.veto_files)
+    options.veto_oplock_files = split_patterns(share.veto_oplock_files)
     options.sync_always = share.sync_always
     options.acl_xattr = "acl_xattr" in share.vfs_objects
     options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)

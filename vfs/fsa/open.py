@@ -37,6 +37,7 @@ from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
+from vfs.locking.breaks import MustWait, settle
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -91,13 +92,22 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         params.create_options |= FILE_DIRECTORY_FILE
     elif parsed.must_be_file:
         params.create_options |= FILE_NON_DIRECTORY_FILE
-    try:
-        for _ in range(_RACES):
+    races = 0
+    while races < _RACES:
+        try:
             fo = _attempt(volume, token, params, owner, parsed.path)
+        except MustWait as blocked:
+            watch = blocked.watch
+        except OSError as error:
+            raise from_oserror(error, "open") from None
+        else:
             if fo is not None:
                 return fo
-    except OSError as error:
-        raise from_oserror(error, "open") from None
+            races += 1
+            continue
+        await settle(watch)
+        # Names, rights and sharing may have changed meanwhile: everything is looked at anew.
+        params.attempts += 1
     raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from messaging.server_id import ServerId
+from vfs.locking.oplock import LeaseRequest
 
 
 class EaEntry(msgspec.Struct, gc=False):
@@ -24,6 +25,7 @@ class OpenParams(msgspec.Struct, gc=False):
         security_descriptor: self-relative, from the SecD create context.
         extended_attributes: from the ExtA create context.
         timewarp: FILETIME of the TWrp create context, 0 if absent.
+        attempts: how often the open has waited for oplock breaks of others.
     """
 
     path: str
@@ -36,16 +38,17 @@ class OpenParams(msgspec.Struct, gc=False):
     security_descriptor: bytes | None = None
     extended_attributes: list[EaEntry] | None = None
     timewarp: int = 0
+    attempts: int = 0
 
 
 class OpenOwner(msgspec.Struct, frozen=True, gc=False):
     """Who opens: the process and its number for the open, unique within that process.
 
-    The oplock and lease fields are what the client asks for; they go into the share-mode entry as they are.
+    `oplock_level` and `lease` are what the client asks for; with a lease the level is OPLOCK_LEASE.
     """
 
     server_id: ServerId
     open_id: int
     client_guid: bytes = b""
     oplock_level: int = 0
-    lease_key: bytes = b""
+    lease: LeaseRequest | None = None

@@ -1,4 +1,7 @@
-"""Entering an open in the share-mode record, and taking it out again when the open fails afterwards."""
+"""Entering an open in the share-mode record with what it may cache, and taking it out again when it fails afterwards.
+
+[MS-FSA] 2.1.5.1.2.2 (sharing), 2.1.4.12 (what has to be broken first) and 2.1.5.18 (what is granted).
+"""
 
 from __future__ import annotations
 
@@ -6,46 +9,102 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import DELETE, FILE_APPEND_DATA, FILE_WRITE_DATA
+from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_DELETE_ON_CLOSE
-from vfs.fsa.open_checks import MODE_FLAGS
+from vfs.fsa import leasing
+from vfs.fsa.open_checks import OVERWRITES
+from vfs.locking import breaks
 from vfs.locking.entry import ShareModeEntry
-from vfs.ntstatus import STATUS_ACCESS_DENIED, NTStatusError
+from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
+from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
+    from messaging.dbwrap.watch import Watch
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenParams
+    from vfs.locking.share_mode import ShareModeLock
 
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
+_ALONE: Final = Contention()
 
 
 def enter(fo: FileObject, params: OpenParams) -> bool:
     """Enter the open in the share modes; False if the file was removed meanwhile.
 
     Raises:
-        NTStatusError: STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING; STATUS_ACCESS_DENIED (deletion asked for, but
-            DELETE not granted).
+        NTStatusError: STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING; STATUS_INVALID_PARAMETER: the lease key is in
+            use for another file.
+        MustWait: somebody else has to give up what he caches first.
     """
     fo.share_access = params.share_access
     fo.create_options = params.create_options
-    fo.mode = params.create_options & MODE_FLAGS
     fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
     volume = fo.volume
+    modes = volume.share_modes
     path = fo.full_path
-    if fo.delete_on_close and not fo.granted_access & DELETE:
-        raise NTStatusError(STATUS_ACCESS_DENIED, "delete on close without DELETE")
-    with volume.share_modes.lock(fo.file_id) as lock:
-        lock.check(path, fo.granted_access, fo.share_access)
-        if lock.record is None and fo.granted_access & _WRITE and not os.fstat(fo.fd).st_nlink:
-            # Nobody else has it open, so whoever had it may just have removed it on close.
-            return False
-        lock.add(volume.share_path, path, share_mode_entry(fo))
+    level = leasing.requested_level(fo)
+    if level == OPLOCK_LEASE:
+        leasing.check_key(volume, fo.owner, fo.file_id.key(), path)
+    watch: Watch | None = None
+    to_break: list[Break] = []
+    with modes.lock(fo.file_id) as lock:
+        violation = lock.violates(path, fo.granted_access, fo.share_access)
+        found = _ALONE
+        if lock.record is None:
+            if fo.granted_access & _WRITE and not os.fstat(fo.fd).st_nlink:
+                # Nobody else has it open, so whoever had it may just have removed it on close.
+                return False
+        elif level or any(entry.oplock_level for entry in lock.record.entries):
+            wanted = _wanted(fo, params, level, violation=violation)
+            found = contend(lock.record.entries, wanted, modes.find_lease, modes.is_alive)
+            to_break = found.breaks
+            if found.blocker is not None:
+                watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S)
+        if watch is None and not violation:
+            fo.oplock = _grant(fo, _wanted(fo, params, level, violation=False), found) if level else None
+            _add(lock, fo, path)
+    if to_break:
+        breaks.send(modes, fo.file_id, to_break)
+    if watch is not None:
+        raise breaks.MustWait(watch)
+    if violation:
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "in use")
     return True
+
+
+def _wanted(fo: FileObject, params: OpenParams, level: int, *, violation: bool) -> Wanted:
+    return Wanted(
+        fo.owner.client_guid,
+        fo.granted_access,
+        params.create_disposition in OVERWRITES,
+        violation,
+        not params.attempts,
+        level,
+        fo.owner.lease if level == OPLOCK_LEASE else None,
+    )
+
+
+def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:
+    volume = fo.volume
+    level, state = grant(
+        wanted,
+        found,
+        level_ii=volume.options.level2_oplocks,
+        byte_range_locks=volume.share_modes.has_locked_ranges(fo.file_id),
+    )
+    if level == OPLOCK_LEASE:
+        return leasing.join(fo, state)
+    return Oplock(level) if level != OPLOCK_NONE else None
+
+
+def _add(lock: ShareModeLock, fo: FileObject, path: bytes) -> None:
+    lock.add(fo.volume.share_path, path, share_mode_entry(fo))
 
 
 def share_mode_entry(fo: FileObject) -> ShareModeEntry:
     """Return what the share-mode record says about `fo`."""
     owner = fo.owner
+    oplock = fo.oplock
     return ShareModeEntry(
         owner.server_id,
         owner.open_id,
@@ -56,9 +115,9 @@ def share_mode_entry(fo: FileObject) -> ShareModeEntry:
         fo.token.uid,
         0,
         b"",
-        owner.oplock_level,
+        OPLOCK_NONE if oplock is None else oplock.level,
         owner.client_guid,
-        owner.lease_key,
+        b"" if oplock is None else oplock.lease_key,
     )
 
 

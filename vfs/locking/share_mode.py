@@ -11,13 +11,17 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final
 
-from messaging.dbwrap.base import Db, Record
+from messaging.dbwrap.base import Db, DbError, Record
+from messaging.dbwrap.watch import Watch, WatchedRecord
 from messaging.records import RecordError
 from messaging.server_id import ServerId
 from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 from vfs.locking.entry import LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.lease import LeaseRecord
+from vfs.locking.lease_db import LeaseDb
+from vfs.locking.oplock import OPLOCK_LEASE, same_lease
 from vfs.ntstatus import STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION, NTStatusError
 
 __all__ = ["DeleteToken", "ShareModeEntry", "ShareModeLock", "ShareModeRecord", "ShareModes", "conflicts"]
@@ -56,12 +60,13 @@ class ShareModeLock:
         record: None while nobody has the file open.
     """
 
-    __slots__ = ("_changed", "_db_record", "_modes", "record")
+    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "record")
 
     def __init__(self, modes: ShareModes, db_record: Record) -> None:
         self._modes = modes
         self._db_record = db_record
         self._changed = False
+        self._helps_waiters = False
         self.record: ShareModeRecord | None = None
 
     def __enter__(self) -> ShareModeLock:
@@ -80,11 +85,41 @@ class ShareModeLock:
         try:
             if self._changed and kind is None:
                 if self.record is not None and self.record.entries:
-                    self._db_record.store(LOCKING_CODEC.encode(self.record))
+                    self._store(LOCKING_CODEC.encode(self.record))
                 elif self._db_record.value is not None:
                     self._db_record.delete()
         finally:
             self._db_record.release()
+
+    def _store(self, value: bytes) -> None:
+        if self._helps_waiters or not isinstance(self._db_record, WatchedRecord):
+            self._db_record.store(value)
+        else:
+            self._db_record.store_quietly(value)
+
+    def watch(self, blocker: ServerId, timeout: float) -> Watch:
+        """Wait for a change of this record; in force when the block is left.
+
+        Raises:
+            DbError: the database cannot be watched.
+        """
+        if not isinstance(self._db_record, WatchedRecord):
+            raise DbError(f"{self._modes.name} cannot be watched")
+        return self._db_record.watch(blocker, timeout)
+
+    def violates(self, path: bytes, access: int, share: int) -> bool:
+        """Tell whether an open of `path` with `access` and `share` conflicts with those that are there.
+
+        Raises:
+            NTStatusError: STATUS_DELETE_PENDING.
+        """
+        try:
+            self.check(path, access, share)
+        except NTStatusError as error:
+            if error.status != STATUS_SHARING_VIOLATION:
+                raise
+            return True
+        return False
 
     def check(self, path: bytes, access: int, share: int) -> None:
         """Raise if an open of `path` with `access` and `share` may not be; entries of dead processes do not count.
@@ -120,11 +155,23 @@ class ShareModeLock:
         dropped = len(self.record.entries) - len(alive)
         if dropped:
             _log.info("dropped %d stale opens of %r", dropped, self.record.path)
-            self._changed = True
+            self.changed()
+            gone = [entry for entry in self.record.entries if entry not in alive]
             self.record.entries = alive
+            for entry in gone:
+                self._leave_lease(entry)
             if not alive:
                 self.record = None
         return dropped
+
+    def _leave_lease(self, gone: ShareModeEntry) -> None:
+        """Tell the lease of an open that was taken out, if no other open of the file has a share in it."""
+        leases = self._modes.leases
+        if gone.oplock_level != OPLOCK_LEASE or leases is None or self.record is None:
+            return
+        guid, key = gone.client_guid, gone.lease_key
+        if not any(same_lease(entry, guid, key) for entry in self.record.entries):
+            leases.forget_file(guid, key, self._db_record.key)
 
     def add(self, share_path: str, path: bytes, entry: ShareModeEntry) -> None:
         """Enter an open; the caller has called `check`."""
@@ -148,7 +195,9 @@ class ShareModeLock:
                 if not entry.name and len(entries) > 1:
                     self._keep_names(entry)
                 del entries[index]
-                self._changed = True
+                self.changed()
+                if entry.oplock_level == OPLOCK_LEASE:
+                    self._leave_lease(entry)
                 return path
         return None
 
@@ -173,8 +222,9 @@ class ShareModeLock:
         return None
 
     def changed(self) -> None:
-        """Note that the caller changed `record` in place."""
+        """Note that `record` was changed in place, in a way that may help those who wait."""
         self._changed = True
+        self._helps_waiters = True
 
     def delete_token(self, path: bytes) -> DeleteToken | None:
         """Return the token if the name `path` is delete-pending."""
@@ -194,7 +244,7 @@ class ShareModeLock:
         """Withdraw the delete-pending state of the name `path`."""
         if self.record is not None and self.record.delete_tokens:
             self.record.delete_tokens = [token for token in self.record.delete_tokens if token.path != path]
-            self._changed = True
+            self.changed()
 
     def opens_of(self, path: bytes) -> int:
         """Return how many opens there are by the name `path`."""
@@ -208,6 +258,10 @@ class ShareModeLock:
         record = self.record
         if record is None:
             return
+        leases = self._modes.leases
+        for entry in record.entries:
+            if entry.oplock_level == OPLOCK_LEASE and leases is not None and record.name_of(entry) == old:
+                leases.rename(entry.client_guid, entry.lease_key, self._db_record.key, new)
         for entry in record.entries:
             if entry.name == old:
                 entry.name = new
@@ -219,22 +273,53 @@ class ShareModeLock:
         for entry in record.entries:
             if entry.name == record.path:
                 entry.name = b""
-        self._changed = True
+        self.changed()
+
+
+def _send_to_nobody(_owner: ServerId, _payload: bytes) -> None:
+    """What a process without a bus does about oplocks: it grants none."""
 
 
 class ShareModes:
-    """The share-mode database.
+    """The share-mode database, with what belongs to it: leases and the way to break them.
 
     Args:
         db: locking.tdb, or its in-memory twin.
         is_alive: tells whether the process behind a server id still exists.
+        leases: leases.tdb; None if no leases are granted.
+        send_break: sends a request to break (`vfs.locking.breaks`) to a process.
+
+    Attributes:
+        parse: ``parse(key)`` is the record as stored, lock-free.
+        has_locked_ranges: tells whether a range of the file is locked; whoever keeps the ranges sets it.
     """
 
-    __slots__ = ("_db", "is_alive")
+    __slots__ = ("_db", "has_locked_ranges", "is_alive", "leases", "name", "parse", "send_break")
 
-    def __init__(self, db: Db, is_alive: Callable[[ServerId], bool]) -> None:
+    def __init__(
+        self,
+        db: Db,
+        is_alive: Callable[[ServerId], bool],
+        leases: LeaseDb | None = None,
+        send_break: Callable[[ServerId, bytes], None] = _send_to_nobody,
+    ) -> None:
         self._db = db
+        self.name = db.name
+        self.parse = db.parse
         self.is_alive = is_alive
+        self.leases = leases
+        self.send_break = send_break
+        self.has_locked_ranges: Callable[[FileId], bool] = lambda _file_id: False
+
+    def find_lease(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
+        """Return a lease as it is now, without locking."""
+        return None if self.leases is None else self.leases.get(client_guid, lease_key)
+
+    def wake(self, file_id_key: bytes) -> None:
+        """Have everybody look again who waits for a change about that file."""
+        with self._db.fetch_locked(file_id_key) as record:
+            if record.value is not None:
+                record.store(record.value)
 
     def lock(self, file_id: FileId) -> ShareModeLock:
         """Return the record of `file_id`, locked inside a ``with`` block."""

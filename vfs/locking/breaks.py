@@ -1,0 +1,185 @@
+"""Asking other opens to give up what they cache, and waiting until they have.
+
+The opener decides and asks, the owner's process tells its client, takes its answer and changes the records; the
+change wakes the opener, who looks again. A request is a hint: owners ignore one too many.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from messaging.dbwrap.watch import WATCH_TIMED_OUT, Watch
+from vfs.locking.entry import LOCKING_CODEC, ShareModeEntry
+from vfs.locking.oplock import (
+    LEASE_HANDLE,
+    LEASE_NONE,
+    LEASE_READ,
+    LEASE_WRITE,
+    OPLOCK_LEASE,
+    OPLOCK_NONE,
+    Break,
+    same_lease,
+    state_of,
+)
+from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
+
+if TYPE_CHECKING:
+    from vfs.file_id import FileId
+    from vfs.fsa.file_object import FileObject
+    from vfs.locking.share_mode import ShareModes
+
+_log = logging.getLogger(__name__)
+
+WAIT_LIMIT_S: Final = 80
+"""How long an opener waits for one change. Owners whose clients do not answer act after 35 s; this is for a process
+that is stuck itself."""
+
+
+class BreakRequest(msgspec.Struct, array_like=True, gc=False):
+    """Payload of MSG_SMB_BREAK_REQUEST: go down to `state` with the open `open_id` of the file, or with its lease."""
+
+    file_id: bytes
+    open_id: int
+    state: int
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(BreakRequest).decode
+
+
+def unpack_request(payload: bytes) -> BreakRequest:
+    """Read the payload of a message.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _decode(payload)
+
+
+class MustWait(Exception):  # noqa: N818 - a state of affairs, the opener tries again
+    """Somebody has to give way first.
+
+    Attributes:
+        watch: completes when it is worth to try again.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__("an oplock break is under way")
+        self.watch = watch
+
+
+async def settle(watch: Watch) -> None:
+    """Wait for a change.
+
+    Raises:
+        NTStatusError: STATUS_SHARING_VIOLATION: nothing happened in time.
+        Cancelled: the wait was given up.
+    """
+    try:
+        reason = await watch
+    finally:
+        watch.depart()
+    if reason == WATCH_TIMED_OUT:
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "the owner of an oplock does not react")
+
+
+def send(modes: ShareModes, file_id: FileId, breaks: Iterable[Break]) -> None:
+    """Ask the owners, each lease once. No record may be locked."""
+    asked: set[tuple[bytes, bytes]] = set()
+    for entry, state in breaks:
+        if entry.oplock_level == OPLOCK_LEASE:
+            lease = (entry.client_guid, entry.lease_key)
+            if lease in asked:
+                continue
+            asked.add(lease)
+        modes.send_break(entry.server_id, _encode(BreakRequest(file_id.key(), entry.open_id, state)))
+
+
+def contend_level2(fo: FileObject) -> None:
+    """Take read caching away from the others: `fo` is about to change data, or to lock a range ([MS-FSA] 2.1.5.4, .8).
+
+    An own level II oplock goes, too; an own lease stays. Nobody is waited for. Costs one lock-free look at the record.
+    """
+    modes = fo.volume.share_modes
+    key = fo.file_id.key()
+    stored = modes.parse(key)
+    if stored is None or stored == fo.no_readers:
+        return
+    owner = fo.owner
+    own_key = fo.oplock.lease_key if fo.oplock is not None else b""
+    leases = False
+    found: list[Break] = []
+    for entry in LOCKING_CODEC.decode(stored).entries:
+        if entry.oplock_level == OPLOCK_NONE or (own_key and same_lease(entry, owner.client_guid, own_key)):
+            continue
+        leases = leases or entry.oplock_level == OPLOCK_LEASE
+        state = state_of(entry, modes.find_lease)
+        if state & LEASE_READ and not state & LEASE_WRITE and modes.is_alive(entry.server_id):
+            found.append(Break(entry, LEASE_NONE))
+    if found:
+        send(modes, fo.file_id, found)
+    elif not leases:
+        # As long as the record does not change there is nobody to ask.
+        fo.no_readers = stored
+
+
+def handle_holders(
+    modes: ShareModes, entries: Iterable[ShareModeEntry], client_guid: bytes = b"", lease_key: bytes = b""
+) -> list[Break]:
+    """Return the breaks of handle caching in `entries`, but for the lease that is given."""
+    found: list[Break] = []
+    for entry in entries:
+        if entry.oplock_level == OPLOCK_NONE or (lease_key and same_lease(entry, client_guid, lease_key)):
+            continue
+        state = state_of(entry, modes.find_lease)
+        if state & LEASE_HANDLE and modes.is_alive(entry.server_id):
+            found.append(Break(entry, state & ~LEASE_HANDLE))
+    return found
+
+
+async def break_handles(modes: ShareModes, file_id: FileId, keep: FileObject | None = None) -> None:
+    """Have everybody close what he keeps open only by handle caching, and wait for it.
+
+    Before a rename, a deletion, or replacing a file ([MS-FSA] 2.1.5.15.3, 2.1.5.15.12).
+
+    Args:
+        modes: the share modes.
+        file_id: the file.
+        keep: who asks; its own oplock or lease stays.
+
+    Raises:
+        NTStatusError: STATUS_SHARING_VIOLATION: somebody does not react.
+        Cancelled: the wait was given up.
+    """
+    key = file_id.key()
+    while True:
+        stored = modes.parse(key)
+        if stored is None:
+            return
+        if not any(entry.oplock_level for entry in _others(LOCKING_CODEC.decode(stored).entries, keep)):
+            return
+        with modes.lock(file_id) as lock:
+            entries = lock.record.entries if lock.record is not None else []
+            breaks = handle_holders(modes, _others(entries, keep))
+            if not breaks:
+                return
+            watch = lock.watch(breaks[0].entry.server_id, WAIT_LIMIT_S)
+        send(modes, file_id, breaks)
+        await settle(watch)
+
+
+def _others(entries: Iterable[ShareModeEntry], keep: FileObject | None) -> list[ShareModeEntry]:
+    if keep is None:
+        return list(entries)
+    owner = keep.owner
+    own_key = keep.oplock.lease_key if keep.oplock is not None else b""
+    return [
+        entry
+        for entry in entries
+        if not (entry.open_id == owner.open_id and entry.server_id == owner.server_id)
+        and not (own_key and same_lease(entry, owner.client_guid, own_key))
+    ]
