@@ -101,7 +101,7 @@ class Parent:
     # -- start -------------------------------------------------------------------------------------------
 
     def start(self, pid_file: PidFile) -> None:
-        """Bind, take the pid file, start the helpers: after this clients are served as soon as `run` is called.
+        """Take the pid file and bind: from now on clients can connect, and are served as soon as `run` is called.
 
         Raises:
             ListenError: cannot listen.
@@ -119,13 +119,6 @@ class Parent:
         setproctitle("smbd: parent")
         gc.collect()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
-        if not self._interactive:
-            for name, readable in self._supervisor.start():
-                _log.debug("helper %s started", name)
-                self._watch(readable.fileno(), partial(self._from_helper, name))
-        self._accept_from_now()
-        _log.log(NOTICE, "smbd version %s started, process %d", smbd.__version__, os.getpid())
-        self._notifier.ready("ready to serve connections")
 
     def _queue_signals(self) -> None:
         for end in (self._wake_read, self._wake_write):
@@ -138,8 +131,14 @@ class Parent:
     # -- loop --------------------------------------------------------------------------------------------
 
     def run(self) -> int:
-        """Serve until an order to stop; return the exit code of the daemon."""
+        """Start the helpers and serve until an order to stop; return the exit code of the daemon."""
         try:
+            if not self._interactive:
+                for name, readable in self._supervisor.start():
+                    self._watch(readable.fileno(), partial(self._from_helper, name))
+            self._accept_from_now()
+            _log.log(NOTICE, "smbd version %s started, process %d", smbd.__version__, os.getpid())
+            self._notifier.ready("ready to serve connections")
             while not self._stopping:
                 self._turn()
         finally:

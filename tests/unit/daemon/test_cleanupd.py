@@ -64,7 +64,7 @@ def owners(databases):
 
 
 def everywhere(*ids):
-    return dict.fromkeys(("sessions", "tcons", "opens", "clients", "locking"), {one.unique_id for one in ids})
+    return {kind: {one.unique_id for one in ids} for kind in ("sessions", "tcons", "opens", "clients", "locking")}
 
 
 @pytest.fixture
