@@ -21,7 +21,7 @@ def reserve(fo: FileObject, size: int) -> None:
         NTStatusError: STATUS_DISK_FULL.
         OSError: any other failure.
     """
-    if fo.is_directory or size <= 0:
+    if fo.is_directory or size <= 0 or fo.stream is not None:
         return
     if size > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_DISK_FULL, "no file is that large")

@@ -41,7 +41,7 @@ def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
         OSError: it cannot be found out.
     """
     volume = fo.volume
-    if volume.read_only or not fo.path:
+    if volume.read_only or not (fo.path or fo.stream):
         raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share, or its root")
     fo.require(DELETE)
     if not ignore_readonly and not volume.options.delete_readonly:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from vfs.fsa import access_check
+from vfs.fsa.names import to_unix
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
     from vfs.locking.oplock import Oplock
+    from vfs.modules.streams_xattr import XattrStream
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
@@ -21,11 +24,12 @@ class FileObject:
 
     Attributes:
         fd: descriptor; an O_PATH one if `path_only`. -1 after `close_file`.
-        path: unix path relative to the share as spelled on disk; empty is the root.
-        name: SMB path relative to the share as spelled on disk.
+        path: unix path relative to the share as spelled on disk; empty is the root. Of a stream: of its file.
+        name: SMB path relative to the share as spelled on disk; of a stream ``file:stream``.
         granted_access: what the opener was given; every operation checks against it.
         create_action: FILE_SUPERSEDED, FILE_OPENED, FILE_CREATED or FILE_OVERWRITTEN.
         delete_on_close: opened with FILE_DELETE_ON_CLOSE (takes effect when this open closes).
+        stream: contents of the named stream that is open; None for the file itself, whose contents are behind `fd`.
         stat: status of the file as last seen through this open.
         file_attributes: DOS attributes as last seen through this open.
         creation_time: FILETIME, as last seen through this open.
@@ -61,6 +65,7 @@ class FileObject:
         "share_access",
         "stat",
         "sticky_write_time",
+        "stream",
         "token",
         "volume",
     )
@@ -100,11 +105,13 @@ class FileObject:
         self.posix_delete = False
         self.oplock: Oplock | None = None
         self.no_readers: bytes | None = None
+        self.stream: XattrStream | None = None
 
     @property
     def full_path(self) -> bytes:
         """Absolute unix path: the name in share-mode records."""
-        return self.volume.full_path(self.path)
+        path = self.volume.full_path(self.path)
+        return path if self.stream is None else b"%s:%s" % (path, to_unix(self.stream.name))
 
     @property
     def closed(self) -> bool:
@@ -140,6 +147,25 @@ class FileObject:
             raise NTStatusError(STATUS_FILE_CLOSED, "closed")
         self.stat = self.volume.backend.stat(self.fd)
         return self.stat
+
+    def end_of_file(self) -> int:
+        """Return the size of the contents.
+
+        Raises:
+            OSError: as the kernel says.
+        """
+        return os.fstat(self.fd).st_size if self.stream is None else self.stream.size()
+
+    def truncate(self, size: int) -> None:
+        """Set the end of file.
+
+        Raises:
+            OSError: as the kernel says.
+        """
+        if self.stream is None:
+            self.volume.backend.ftruncate(self.fd, size)
+        else:
+            self.stream.truncate(size)
 
     def maximal_access(self) -> int:
         """Return what the opener could have been granted at most (MxAc create context).

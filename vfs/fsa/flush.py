@@ -19,9 +19,14 @@ def check_flush(fo: FileObject) -> bool:
     The caller may run ``fsync`` on `fo.fd` in a thread then.
 
     Raises:
-        NTStatusError: STATUS_ACCESS_DENIED.
+        NTStatusError: STATUS_ACCESS_DENIED, or what the system call said.
     """
     fo.require_any(_WRITE)
+    if fo.stream is not None and fo.volume.options.strict_sync:
+        try:
+            fo.stream.sync()
+        except OSError as error:
+            raise from_oserror(error, "flush") from None
     return fo.volume.options.strict_sync and not fo.path_only
 
 

@@ -28,6 +28,7 @@ COMPRESSION_FORMAT_LZNT1: Final = 2
 MAX_RANGES: Final = 1 << 16
 """Ranges looked up for one request: a mebibyte of answer, more than any client asks room for."""
 _ZERO_CHUNK: Final = 1 << 20
+_COPY_CHUNK: Final = 1 << 20
 _NO_HOLES: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS})
 
 
@@ -70,7 +71,7 @@ def set_zero_data(fo: FileObject, start: int, end: int) -> None:
     if end > start:
         lock.check_access(fo, start, end - start, write=True)
     try:
-        length = min(end, os.fstat(fo.fd).st_size) - start
+        length = min(end, fo.end_of_file()) - start
         if length > 0:
             _zero(fo, start, length)
             write.modified(fo)
@@ -79,6 +80,9 @@ def set_zero_data(fo: FileObject, start: int, end: int) -> None:
 
 
 def _zero(fo: FileObject, start: int, length: int) -> None:
+    if fo.stream is not None:
+        fo.stream.zero(start, length)
+        return
     try:
         fo.volume.backend.punch_hole(fo.fd, start, length)
     except OSError as error:
@@ -108,11 +112,11 @@ def query_allocated_ranges(
     ranges: list[tuple[int, int]] = []
     try:
         stat = fo.refresh()
-        end = min(offset + length, stat.size)
+        end = min(offset + length, stat.size if fo.stream is None else fo.stream.size())
         if offset >= end:
             return []
         stored, _ = attributes.load_stored(fo.volume, fo.fd, stat)
-        if not stored & FILE_ATTRIBUTE_SPARSE_FILE:
+        if fo.stream is not None or not stored & FILE_ATTRIBUTE_SPARSE_FILE:
             return [(offset, end - offset)]
         while offset < end and len(ranges) < limit:
             start = backend.seek_data(fo.fd, offset)
@@ -138,16 +142,39 @@ def copy_chunk(source: FileObject, target: FileObject, source_offset: int, targe
     if min(source_offset, target_offset, length) < 0 or max(source_offset, target_offset) + length > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "bad range")
     try:
-        if source_offset + length > os.fstat(source.fd).st_size:
+        if source_offset + length > source.end_of_file():
             raise NTStatusError(STATUS_INVALID_VIEW_SIZE, "beyond the end of the source")
         if length:
             lock.check_access(source, source_offset, length, write=False)
             lock.check_access(target, target_offset, length, write=True)
-        count = source.volume.backend.copy_range(source.fd, source_offset, target.fd, target_offset, length)
+        if source.stream is None and target.stream is None:
+            count = source.volume.backend.copy_range(source.fd, source_offset, target.fd, target_offset, length)
+        else:
+            count = _copy_stream(source, target, source_offset, target_offset, length)
         write.modified(target)
     except OSError as error:
         raise from_oserror(error, "copy") from None
     return count
+
+
+def _copy_stream(source: FileObject, target: FileObject, source_offset: int, target_offset: int, length: int) -> int:
+    """Copy where one side is a named stream, which the kernel knows nothing of."""
+    buffer = memoryview(bytearray(min(length, _COPY_CHUNK)))
+    done = 0
+    while done < length:
+        part = buffer[: length - done]
+        if source.stream is not None:
+            count = source.stream.read_into(source_offset + done, part)
+        else:
+            count = os.preadv(source.fd, (part,), source_offset + done)
+        if not count:
+            break
+        if target.stream is not None:
+            target.stream.write(target_offset + done, part[:count])
+        else:
+            count = os.pwrite(target.fd, part[:count], target_offset + done)
+        done += count
+    return done
 
 
 def trim(fo: FileObject, ranges: list[tuple[int, int]]) -> int:

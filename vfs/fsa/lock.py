@@ -118,7 +118,7 @@ def unlock_all(fo: FileObject) -> None:
     if not fo.lock_count or byte_locks is None:
         return
     fo.lock_count = 0
-    if fo.volume.options.posix_locking:
+    if fo.volume.options.posix_locking and fo.stream is None:
         # Closing would do, but whoever waits is woken before that.
         with suppress(OSError):
             brlock_posix.release_all(fo.fd)
@@ -164,4 +164,5 @@ def _wanted(fo: FileObject, ranges: Sequence[LockRange]) -> list[ByteRangeLock]:
 
 
 def _mirror_fd(fo: FileObject) -> int:
-    return fo.fd if fo.volume.options.posix_locking and not fo.path_only else _NO_MIRROR
+    mirrored = fo.volume.options.posix_locking and not fo.path_only and fo.stream is None
+    return fo.fd if mirrored else _NO_MIRROR

@@ -43,6 +43,7 @@ from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
     STATUS_INVALID_PARAMETER,
+    STATUS_NOT_A_DIRECTORY,
     STATUS_NOT_SUPPORTED,
     STATUS_OBJECT_NAME_INVALID,
     NTStatusError,
@@ -113,9 +114,9 @@ def check_name(parsed: ParsedName, options: int) -> None:
     """Check the name against the options.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_INVALID.
+        NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_NOT_A_DIRECTORY.
     """
     if parsed.must_be_directory and options & FILE_NON_DIRECTORY_FILE:
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "a directory name for a file")
     if (parsed.must_be_file or parsed.stream) and options & FILE_DIRECTORY_FILE:
-        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "a stream name for a directory")
+        raise NTStatusError(STATUS_NOT_A_DIRECTORY, "a stream name for a directory")

@@ -54,7 +54,7 @@ def read_granted(fo: FileObject, offset: int, view: memoryview) -> int:
         NTStatusError: STATUS_END_OF_FILE, or what the system call said.
     """
     try:
-        count = os.preadv(fo.fd, (view,), offset)
+        count = os.preadv(fo.fd, (view,), offset) if fo.stream is None else fo.stream.read_into(offset, view)
     except OSError as error:
         raise from_oserror(error, "read") from None
     if not count:
@@ -73,6 +73,8 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
     _check(fo, offset, length)
     if not length:
         return 0
+    if fo.stream is not None:
+        return read_granted(fo, offset, view)
     try:
         count = os.preadv(fo.fd, (view,), offset, os.RWF_NOWAIT)
         if 0 < count < length and offset + count < os.fstat(fo.fd).st_size:
@@ -91,6 +93,8 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
 
 def is_cached(fo: FileObject, offset: int, length: int) -> bool:
     """Tell by its last byte whether a range is in the page cache, for a caller who sends it from `fo.fd`."""
+    if fo.stream is not None:
+        return False
     try:
         return os.preadv(fo.fd, (bytearray(1),), offset + length - 1, os.RWF_NOWAIT) > 0
     except OSError as error:
@@ -107,7 +111,7 @@ def readable(fo: FileObject, offset: int, length: int) -> int:
     if not length:
         return 0
     try:
-        size = os.fstat(fo.fd).st_size
+        size = fo.end_of_file()
     except OSError as error:
         raise from_oserror(error, "read") from None
     if offset >= size:

@@ -116,8 +116,8 @@ def set_end_of_file(fo: FileObject, size: int) -> None:
     """
     _check_size(fo, size)
     try:
-        if os.fstat(fo.fd).st_size != size:
-            fo.volume.backend.ftruncate(fo.fd, size)
+        if fo.end_of_file() != size:
+            fo.truncate(size)
             write.modified(fo)
     except OSError as error:
         raise from_oserror(error, "set end of file") from None
@@ -131,8 +131,8 @@ def set_allocation(fo: FileObject, size: int) -> None:
     """
     _check_size(fo, size)
     try:
-        if size < os.fstat(fo.fd).st_size:
-            fo.volume.backend.ftruncate(fo.fd, size)
+        if size < fo.end_of_file():
+            fo.truncate(size)
             write.modified(fo)
         else:
             allocation.reserve(fo, size)
@@ -150,7 +150,7 @@ def set_valid_data_length(fo: FileObject, size: int) -> None:
     if not fo.token.has_privilege(SE_MANAGE_VOLUME_PRIVILEGE):
         raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "valid data length")
     try:
-        end = os.fstat(fo.fd).st_size
+        end = fo.end_of_file()
     except OSError as error:
         raise from_oserror(error, "set valid data length") from None
     if size > end:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from vfs.constants import FILETIME_FREEZE, FILETIME_THAW, FILETIME_UNIX_EPOCH
+from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -32,6 +33,17 @@ def now() -> int:
 def is_special(filetime: int) -> bool:
     """Tell whether a time to set is one of the values that mean not to set: 0, -1, -2."""
     return filetime in {0, FILETIME_FREEZE, FILETIME_THAW}
+
+
+def touch(fo: FileObject) -> None:
+    """After a change of a stream: set the write time of the file, which the kernel does for the file's own data only.
+
+    Raises:
+        OSError: the time cannot be set.
+    """
+    now_ns = time.time_ns() if fo.sticky_write_time is None else fo.sticky_write_time
+    with credentials.as_root():
+        fo.volume.backend.utimens(fo.fd, None, now_ns)
 
 
 def restore_write_time(fo: FileObject) -> None:

@@ -44,21 +44,25 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         if offset == OFFSET_CURRENT:
             offset = fo.position
         if offset == OFFSET_END_OF_FILE:
-            offset = os.fstat(fo.fd).st_size
+            offset = fo.end_of_file()
         length = len(view)
         if offset < 0 or offset + length > MAX_FILE_SIZE:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range")
-        if not access & FILE_WRITE_DATA and offset < os.fstat(fo.fd).st_size:
+        if not access & FILE_WRITE_DATA and offset < fo.end_of_file():
             raise NTStatusError(STATUS_ACCESS_DENIED, "append only")
         if not length:
             return 0
         lock.check_access(fo, offset, length, write=True)
-        _write_all(fo.fd, offset, view)
+        if fo.stream is None:
+            _write_all(fo.fd, offset, view)
+        else:
+            fo.stream.write(offset, view)
+            times.touch(fo)
         fo.position = offset + length
         if fo.sticky_write_time is not None or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:
             modified(fo)
         if write_through or fo.create_options & FILE_WRITE_THROUGH or fo.volume.options.sync_always:
-            os.fdatasync(fo.fd)
+            sync(fo)
     except OSError as error:
         raise from_oserror(error, "write") from None
     return length
@@ -71,6 +75,17 @@ def _write_all(fd: int, offset: int, view: memoryview) -> None:
         if not more:
             raise NTStatusError(STATUS_DISK_FULL, "no progress")
         count += more
+
+
+def sync(fo: FileObject) -> None:
+    """Force what was written to the disk.
+
+    Raises:
+        OSError: as the kernel says.
+    """
+    if fo.stream is not None:
+        fo.stream.sync()
+    os.fdatasync(fo.fd)
 
 
 def modified(fo: FileObject) -> None:

@@ -12,6 +12,8 @@ from messaging.server_id import ServerId
 
 ENTRY_POSIX: Final = 0x1
 """Flag of an entry: opened with POSIX semantics."""
+ENTRY_STREAM: Final = 0x2
+"""Flag of an entry: an open of one of the file's named streams, which has its own record as well."""
 
 
 class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):

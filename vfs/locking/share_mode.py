@@ -18,7 +18,7 @@ from messaging.server_id import ServerId
 from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
-from vfs.locking.entry import LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
 from vfs.locking.lease import LeaseRecord
 from vfs.locking.lease_db import LeaseDb
 from vfs.locking.oplock import OPLOCK_LEASE, same_lease
@@ -144,7 +144,12 @@ class ShareModeLock:
                 raise NTStatusError(STATUS_DELETE_PENDING, "delete pending")
         if access & CONFLICTING_ACCESS:
             for entry in record.entries:
-                if conflicts(access, share, entry.access_mask, entry.share_access):
+                if entry.flags & ENTRY_STREAM:
+                    # An open stream minds only that its file is deleted.
+                    conflict = bool(access & DELETE) and not entry.share_access & FILE_SHARE_DELETE
+                else:
+                    conflict = conflicts(access, share, entry.access_mask, entry.share_access)
+                if conflict:
                     raise NTStatusError(STATUS_SHARING_VIOLATION, f"in use by {entry.server_id}")
 
     def drop_dead(self) -> int:
