@@ -94,8 +94,6 @@ def write_enumeration(
     values: Sequence[object],
     status: int = ERROR_SUCCESS,
     resume: int | None = None,
-    *,
-    has_resume: bool = True,
 ) -> None:
     """Write the answer of an ...Enum operation: container, total, resume handle, status.
 
@@ -109,7 +107,6 @@ def write_enumeration(
         values: what to list, beginning behind `resume`.
         status: the return value.
         resume: the resume handle that the client sent.
-        has_resume: the operation has one.
     """
     rest = values[resume or 0 :]
     writer.u32(number)
@@ -123,6 +120,6 @@ def write_enumeration(
 
         writer.parameter(container)
     writer.u32(len(rest))
-    if has_resume:
-        writer.optional_u32(None if resume is None else len(values) if rest else resume)
+    # Everything has been returned: zero, so that the next call begins anew.
+    writer.optional_u32(None if resume is None else 0)
     writer.u32(status)

@@ -123,8 +123,10 @@ class NdrReader:
         """Read a unique pointer parameter to a string."""
         return self.string() if self.pointer() else None
 
-    def unicode_strings(self, count: int) -> list[str]:
+    def unicode_strings(self, count: int) -> list[str | None]:
         """Read the elements of an array of RPC_UNICODE_STRING ([MS-DTYP] 2.3.10) and what they point to.
+
+        A null pointer is None.
 
         Raises:
             NdrError: a string has another length than it says.
@@ -134,8 +136,11 @@ class NdrReader:
             self.align(4)
             length, _maximum = self.u16(), self.u16()
             heads.append((length, self.pointer()))
-        texts = []
+        texts: list[str | None] = []
         for length, present in heads:
+            if not present and not length:
+                texts.append(None)
+                continue
             text = self.wide_characters() if present else ""
             if length % 2 or len(codecs.utf_16_le_encode(text, "surrogatepass")[0]) != length:
                 raise NdrError("a string of another length than it says")
@@ -245,14 +250,14 @@ class NdrWriter:
         self.pointer(None if text is None else lambda: self.string(text))
 
     def unicode_string(self, text: str | None) -> None:
-        """Write an RPC_UNICODE_STRING; None and what is too long for one become an empty one."""
+        """Write an RPC_UNICODE_STRING; None is a null pointer, what is too long for one becomes empty."""
         data = codecs.utf_16_le_encode(text or "", "replace")[0]
         if len(data) > 0xFFFE:
             data = b""
         self.align(4)
         self.u16(len(data))
         self.u16(len(data))
-        self.pointer(None if not text else lambda: self._characters(data))
+        self.pointer(None if text is None else lambda: self._characters(data))
 
     def _characters(self, data: bytes) -> None:
         self.align(4)

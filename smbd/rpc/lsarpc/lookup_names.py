@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeAlias
 
-from smbd.auth.lookup import SID_TYPE_DOMAIN, SID_TYPE_UNKNOWN, Translation
+from smbd.auth.lookup import BUILTIN_DOMAIN, SID_TYPE_DOMAIN, SID_TYPE_UNKNOWN, Translation
 from smbd.rpc.errors import FAULT_ACCESS_DENIED, RpcFault
 from smbd.rpc.lsarpc.policy_handle import POLICY_LOOKUP_NAMES, read_policy_handle, require
 from smbd.rpc.lsarpc.translate import NO_DOMAIN, Domains, check_level, read_empty_translations, status_of
@@ -17,7 +17,7 @@ from vfs.ntstatus import NTStatusError
 #: [MS-LSAT] 3.1.4.5: ``range(0, 1000)``.
 _MAX_NAMES: Final = 1000
 _UNICODE_STRING_SIZE: Final = 8
-#: The relative identifier of a domain itself, and of what was not found.
+#: The relative identifier of a domain itself.
 _NO_RID: Final = 0xFFFFFFFF
 
 #: Writes one translated name, given the index of its domain.
@@ -62,10 +62,12 @@ def _lookup(call: Call, reader: NdrReader, writer: NdrWriter, row: _Row, *, has_
         reader.u32()
     domains = Domains()
     found: list[Translation | None] = []
+    # No name at all means the builtin domain, as in Windows and Samba.
+    wanted = [BUILTIN_DOMAIN if name is None else name for name in names]
     try:
         require(handle, POLICY_LOOKUP_NAMES)
         check_level(level)
-        found = call.context.auth.lookup.lookup_names(names)
+        found = call.context.auth.lookup.lookup_names(wanted)
         status = status_of(found)
     except NTStatusError as error:
         status = error.status
@@ -84,7 +86,8 @@ def _type_of(found: Translation | None) -> int:
 def _write_translated_sid(writer: NdrWriter, found: Translation | None, domain: int) -> None:
     """LSA_TRANSLATED_SID ([MS-LSAT] 2.2.17)."""
     writer.u16(_type_of(found))
-    writer.u32(_NO_RID if found is None or found.type == SID_TYPE_DOMAIN else found.sid.rid)
+    rid = 0 if found is None else _NO_RID if found.type == SID_TYPE_DOMAIN else found.sid.rid
+    writer.u32(rid)
     writer.i32(domain)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final, NamedTuple
 
-from smbd.auth.lookup import SID_TYPE_DOMAIN, SID_TYPE_UNKNOWN, Translation
+from smbd.auth.lookup import SID_TYPE_UNKNOWN, Translation
 from smbd.rpc.errors import FAULT_ACCESS_DENIED, RpcFault
 from smbd.rpc.lsarpc.policy_handle import POLICY_LOOKUP_NAMES, read_policy_handle, require
 from smbd.rpc.lsarpc.translate import NO_DOMAIN, Domains, check_level, read_empty_translations, status_of
@@ -91,7 +91,7 @@ def _read_sids(reader: NdrReader) -> list[Sid]:
 
 def _name(call: Call, sid: Sid, found: Translation | None, domains: Domains) -> _Name:
     if found is not None:
-        return _Name(found.type, "" if found.type == SID_TYPE_DOMAIN else found.name, domains.of(found))
+        return _Name(found.type, found.name, domains.of(found))
     own = call.context.auth.lookup.domain()
     if sid.in_domain(own.sid):
         # [MS-LSAT] 3.1.4.9: an unknown account of a known domain is named by its relative identifier.

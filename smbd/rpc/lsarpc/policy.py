@@ -116,18 +116,18 @@ def query_information_policy(call: Call, reader: NdrReader, writer: NdrWriter) -
 
 def _write_information(call: Call, writer: NdrWriter, number: int) -> None:
     writer.u16(number)
+    # All arms of the union begin at a multiple of four, also the one that is a 16-bit number.
+    writer.align(4)
     _INFORMATION[number](call, writer)
 
 
 def _primary_domain(call: Call, writer: NdrWriter) -> None:
-    writer.align(4)
     writer.unicode_string(call.context.config.globals.workgroup.upper())
     writer.sid_pointer(None)
 
 
 def _account_domain(call: Call, writer: NdrWriter) -> None:
     domain = call.context.auth.lookup.domain()
-    writer.align(4)
     writer.unicode_string(domain.domain)
     writer.sid_pointer(domain.sid)
 
@@ -137,10 +137,9 @@ def _server_role(_call: Call, writer: NdrWriter) -> None:
 
 
 def _dns_domain(call: Call, writer: NdrWriter) -> None:
-    writer.align(4)
     writer.unicode_string(call.context.config.globals.workgroup.upper())
-    writer.unicode_string("")
-    writer.unicode_string("")
+    writer.unicode_string(None)
+    writer.unicode_string(None)
     writer.raw(_NULL_GUID)
     writer.sid_pointer(None)
 

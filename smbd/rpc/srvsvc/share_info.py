@@ -44,8 +44,12 @@ LEVELS: Final[dict[int, Level]] = {
     503: level(f"{_LEVEL_2} $server_name @security_descriptor"),
     1005: level("#flags"),
 }
-#: Levels that leave out what is not for ordinary users to see in a listing ([MS-SRVS] 3.1.4.8).
-LEVELS_WITHOUT_SPECIAL: Final = frozenset((502, 503))
+
+
+#: Shares have no descriptor of their own: who may do what is written in smb.conf and on the files.
+_EVERYONE_MAY_DO_ALL: Final = SecurityDescriptor(
+    dacl=Acl((allow(SID_WORLD, FILE_ALL_ACCESS),)), control=SE_SELF_RELATIVE | SE_DACL_PRESENT
+).pack()
 
 
 class ShareInfo(msgspec.Struct, kw_only=True):
@@ -59,15 +63,10 @@ class ShareInfo(msgspec.Struct, kw_only=True):
     path: str
     flags: int
     csc_policy: int
-    security_descriptor: bytes | None
     permissions: int = 0
     password: str = ""
     server_name: str = "*"
-
-
-def _everyone_may_do_all() -> bytes:
-    dacl = Acl((allow(SID_WORLD, FILE_ALL_ACCESS),))
-    return SecurityDescriptor(dacl=dacl, control=SE_SELF_RELATIVE | SE_DACL_PRESENT).pack()
+    security_descriptor: bytes = _EVERYONE_MAY_DO_ALL
 
 
 def windows_path(path: str) -> str:
@@ -88,7 +87,7 @@ def find_share(call: Call, name: str) -> ShareInfo | None:
     return _info(call, share, _connections(call))
 
 
-def listed_shares(call: Call, *, special: bool = True) -> list[ShareInfo]:
+def listed_shares(call: Call) -> list[ShareInfo]:
     """Return what a listing shows to the caller: the browseable shares, IPC$, and the caller's home."""
     connections = _connections(call)
     shares = [share for share in call.context.config.shares() if _is_listed(call, share)]
@@ -97,7 +96,7 @@ def listed_shares(call: Call, *, special: bool = True) -> list[ShareInfo]:
     home = _home_share(call)
     if home is not None and _is_listed(call, home) and call.context.config.share(home.name) is None:
         found.append(_info(call, home, connections))
-    return found if special else [share for share in found if not share.type & STYPE_SPECIAL]
+    return found
 
 
 def _home_share(call: Call) -> ShareParams | None:
@@ -146,7 +145,6 @@ def _ipc(call: Call, connections: Counter[str]) -> ShareInfo:
         path="",
         flags=0,
         csc_policy=0,
-        security_descriptor=None,
     )
 
 
@@ -156,18 +154,15 @@ def _info(call: Call, share: ShareParams, connections: Counter[str]) -> ShareInf
     flags = csc_policy
     if share.hide_unreadable:
         flags |= SHI1005_FLAGS_ACCESS_BASED_DIRECTORY_ENUM
-    # As in Samba, whoever may list sees the path, but only administrators see who may do what.
-    administrator = call.session.token.is_administrator
     return ShareInfo(
         name=share.name,
-        type=STYPE_DISKTREE | (STYPE_SPECIAL if share.name.endswith("$") else 0),
+        type=STYPE_DISKTREE,
         remark=substitute(share.comment, variables),
         max_uses=share.max_connections or UNLIMITED,
         current_uses=connections[share.name],
         path=windows_path(substitute(share.path, variables)),
         flags=flags,
         csc_policy=csc_policy,
-        security_descriptor=_everyone_may_do_all() if administrator else None,
     )
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from smbd.rpc.errors import ERROR_INVALID_LEVEL, ERROR_INVALID_NAME, ERROR_SUCCESS
 from smbd.rpc.info_levels import read_enumeration, write_enumeration, write_info
 from smbd.rpc.ndr import NdrReader, NdrWriter
 from smbd.rpc.service import Call
-from smbd.rpc.srvsvc.share_info import LEVELS, LEVELS_WITHOUT_SPECIAL, ShareInfo, find_share, listed_shares
+from smbd.rpc.srvsvc.share_info import LEVELS, ShareInfo, find_share, listed_shares
 
 
 def share_enum(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
     """NetrShareEnum: what the caller may see."""
-    _enumerate(call, reader, writer)
+    _enumerate(call, reader, writer, listed_shares)
 
 
 def share_enum_sticky(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
-    """NetrShareEnumSticky: the shares that outlast a restart, which all in smb.conf do."""
-    _enumerate(call, reader, writer)
+    """NetrShareEnumSticky: the shares that outlast a restart, which all in smb.conf do; not IPC$ and the like."""
+    _enumerate(call, reader, writer, _without_hidden)
 
 
-def _enumerate(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
+def _without_hidden(call: Call) -> list[ShareInfo]:
+    return [share for share in listed_shares(call) if not share.name.endswith("$")]
+
+
+def _enumerate(call: Call, reader: NdrReader, writer: NdrWriter, listing: Callable[[Call], list[ShareInfo]]) -> None:
     reader.optional_string()
     level = read_enumeration(reader, LEVELS)
     if level is None:
@@ -27,8 +33,7 @@ def _enumerate(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
         return
     reader.u32()
     resume = reader.optional_u32()
-    shares: list[ShareInfo] = listed_shares(call, special=level not in LEVELS_WITHOUT_SPECIAL)
-    write_enumeration(writer, level, LEVELS[level], shares, resume=resume)
+    write_enumeration(writer, level, LEVELS[level], listing(call), resume=resume)
 
 
 def share_get_info(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
