@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.fsa.mangle import MANGLED_ILLEGAL
 from vfs.fsa.visibility import name_test
+from vfs.modules.streams_xattr import DEFAULT_PREFIX, StreamsXattr
 from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_user_sid
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ class VolumeOptions:
         "preserve_case",
         "read_only",
         "store_dos_attributes",
+        "streams_xattr",
+        "streams_xattr_prefix",
+        "streams_xattr_store_type",
         "strict_locking",
         "strict_sync",
         "sync_always",
@@ -104,6 +108,9 @@ class VolumeOptions:
         self.level2_oplocks = True
         self.veto_oplock_files: list[str] = []
         self.strict_sync = True
+        self.streams_xattr = False
+        self.streams_xattr_prefix = DEFAULT_PREFIX
+        self.streams_xattr_store_type = True
         self.sync_always = False
         self.fstype = "NTFS"
         self.volume_label = ""
@@ -123,6 +130,7 @@ class Volume:
         byte_locks: the byte-range locks of all processes; None if none are kept (`locking = no`).
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
+        streams: the store of named streams; None without them.
         id_map: translates owners and groups.
         vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
             `veto oplock files`; None if there are none.
@@ -140,6 +148,7 @@ class Volume:
         "share_modes",
         "share_name",
         "share_path",
+        "streams",
         "vetoed",
         "without_oplocks",
     )
@@ -162,6 +171,16 @@ class Volume:
         self.byte_locks = byte_locks
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = options.read_only
+        self.streams = (
+            StreamsXattr(
+                backend,
+                prefix=options.streams_xattr_prefix,
+                store_type=options.streams_xattr_store_type,
+                case_sensitive=options.case_sensitive,
+            )
+            if options.streams_xattr
+            else None
+        )
         self.share_path = os.path.realpath(backend.root)
         self._prefix = os.fsencode(self.share_path).rstrip(b"/")
         self.vetoed = name_test(options.veto_files, not options.case_sensitive)

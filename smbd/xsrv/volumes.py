@@ -12,6 +12,7 @@ from smbd.config.enums import (
 )
 from smbd.config.loadparm import ShareParams
 from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
+from vfs.modules.streams_xattr import DEFAULT_PREFIX
 from vfs.posix.backend import PosixBackend
 from vfs.volume import Volume, VolumeOptions
 
@@ -63,6 +64,9 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)
     # Auto means: where it is needed. Looking costs less than finding out.
     options.strict_locking = share.strict_locking is not False
+    options.streams_xattr = "streams_xattr" in share.vfs_objects
+    options.streams_xattr_prefix = share.parametric("streams_xattr:prefix", DEFAULT_PREFIX)
+    options.streams_xattr_store_type = share.parametric_bool("streams_xattr:store_stream_type", default=True)
     options.volume_label = share.volume or share.name
     options.volume_serial = max(share.volume_serial_number, 0)
     return options

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vfs.fsa import delete, lock
+from vfs.fsa import delete, lock, streams
 from vfs.locking.entry import DeleteToken
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 from vfs.posix import credentials
@@ -31,18 +31,14 @@ def close_file(fo: FileObject) -> None:
     """
     if fo.fd < 0:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed twice")
-    owner = fo.owner
     try:
         lock.unlock_all(fo)
-        with fo.volume.share_modes.lock(fo.file_id) as modes:
-            path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
-            if fo.delete_on_close:
-                modes.set_delete(delete.token_of(fo, path))
-            token = modes.delete_token(path)
-            if token is not None and (fo.posix_delete or not modes.opens_of(path)):
-                modes.clear_delete(path)
-                # Under the lock, so that nobody opens what is about to go.
-                _remove(fo, token)
+        try:
+            _leave(fo)
+        finally:
+            if fo.stream is not None:
+                streams.become_file(fo)
+                _leave(fo)
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise from_oserror(error, "delete on close") from None
@@ -51,8 +47,26 @@ def close_file(fo: FileObject) -> None:
         fo.fd = -1
 
 
+def _leave(fo: FileObject) -> None:
+    """Take the open out of the share modes; who is the last to have a delete-pending name open removes it."""
+    owner = fo.owner
+    with fo.volume.share_modes.lock(fo.file_id) as modes:
+        path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
+        if fo.delete_on_close:
+            modes.set_delete(delete.token_of(fo, path))
+        token = modes.delete_token(path)
+        if token is not None and (fo.posix_delete or not modes.opens_of(path)):
+            modes.clear_delete(path)
+            # Under the lock, so that nobody opens what is about to go.
+            _remove(fo, token)
+
+
 def _remove(fo: FileObject, token: DeleteToken) -> None:
-    """Remove the name of `token` with its credentials, if it still is a name of the file of `fo`."""
+    """Remove the name of `token` with its credentials, if it still is a name of the file of `fo`; or the stream."""
+    if fo.stream is not None:
+        with _identity(token):
+            fo.stream.remove()
+        return
     path = fo.volume.relative_path(token.path)
     if not path:
         _log.warning("%r is outside of share %s and stays", token.path, fo.volume.share_name)

@@ -81,21 +81,36 @@ def remove_name(fo: FileObject, path: bytes) -> None:
     backend = fo.volume.backend
     parent, name = backend.open_parent(path)
     try:
-        if not _is_name_of(fo, backend.stat_at(parent, name)):
+        found = backend.stat_at(parent, name)
+        if not _is_name_of(fo, found):
             _log.info("%r is another file now and stays", path)
             return
+        doomed = _side_files(fo, found)
         if not fo.is_directory:
             os.unlink(name, dir_fd=parent)
-            return
-        try:
-            os.rmdir(name, dir_fd=parent)
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY or not fo.volume.options.delete_veto_files:
-                raise
-            _remove_vetoed(fo, parent, name)
-            os.rmdir(name, dir_fd=parent)
+        else:
+            _remove_directory(fo, parent, name)
     finally:
         backend.close_parent(parent)
+    if doomed and fo.volume.streams is not None:
+        fo.volume.streams.remove_side_files(doomed)
+
+
+def _side_files(fo: FileObject, found: Stat) -> list[bytes]:
+    """Return what of the file's streams lies elsewhere and goes with its last name."""
+    if fo.volume.streams is None or found.is_symlink or (found.nlink > 1 and not fo.is_directory):
+        return []
+    return fo.volume.streams.side_files(fo.fd, found.ino)
+
+
+def _remove_directory(fo: FileObject, parent: int, name: bytes) -> None:
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY or not fo.volume.options.delete_veto_files:
+            raise
+        _remove_vetoed(fo, parent, name)
+        os.rmdir(name, dir_fd=parent)
 
 
 def _is_name_of(fo: FileObject, found: Stat) -> bool:

@@ -19,6 +19,7 @@ from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, sho
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
 from vfs.fsa.stat import DirEntry
 from vfs.fsa.wildcards import compile_expression, has_wildcards
+from vfs.modules.side_files import DIRECTORY_NAME, hides
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
 from vfs.posix.names import to_bytes
 from vfs.posix.syscalls import statx_at
@@ -122,6 +123,8 @@ class DirectoryScan:
         vetoed = volume.vetoed
         if vetoed is not None:
             listed = [name for name in listed if not vetoed(name)]
+        if not self._fo.path and volume.streams is not None and DIRECTORY_NAME in listed:
+            listed.remove(DIRECTORY_NAME)
         if not everything:
             listed = [name for name in listed if matcher(self._shown(name)) or self._short_matches(name)]
         return names + listed
@@ -132,6 +135,8 @@ class DirectoryScan:
             return [self.pattern]
         fo = self._fo
         wanted = to_unix(self.pattern)
+        if not fo.path and fo.volume.streams is not None and hides(wanted):
+            return []
         if fo.volume.vetoed is not None and fo.volume.vetoed(self.pattern):
             return []
         try:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfs.fsa import target
+from vfs.fsa import streams, target
 from vfs.ntstatus import (
     STATUS_FILE_IS_A_DIRECTORY,
+    STATUS_INVALID_PARAMETER,
     STATUS_MEDIA_WRITE_PROTECTED,
     STATUS_OBJECT_NAME_COLLISION,
     NTStatusError,
@@ -27,6 +28,8 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
     """
     if fo.volume.read_only:
         raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
+    if fo.stream is not None:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "streams are not linked")
     if fo.is_directory:
         raise NTStatusError(STATUS_FILE_IS_A_DIRECTORY, "directories have one name")
     try:
@@ -35,7 +38,9 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
             return  # the name means this file already
         target.check_replace(fo.volume, to, replace)
         target.check_parent(fo, to)
+        doomed = streams.doomed_side_files(fo.volume, to.existing) if to.existing is not None else []
         fo.volume.backend.link(fo.fd, to.existing or to.path, replace=to.existing is not None)
+        streams.remove_side_files(fo.volume, doomed)
     except FileExistsError:
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None
     except OSError as error:

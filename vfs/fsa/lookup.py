@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, find_mangled
 from vfs.fsa.names import component_to_str
 from vfs.fsa.visibility import path_is_vetoed
+from vfs.modules.side_files import hides
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_NOT_A_DIRECTORY,
@@ -51,6 +52,8 @@ def check_veto(volume: Volume, path: bytes) -> None:
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_OBJECT_PATH_NOT_FOUND.
     """
+    if path[:1] == b"." and volume.streams is not None and hides(path):
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the server's own")
     if volume.vetoed is not None:
         vetoed, last = path_is_vetoed(volume.vetoed, path)
         if vetoed:

@@ -32,7 +32,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, attributes, create, names, overwrite, share
+from vfs.fsa import access_check, attributes, create, names, overwrite, share, streams
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
@@ -85,8 +85,8 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     check_params(params)
     parsed = names.parse(params.path)
     check_name(parsed, params.create_options)
-    if parsed.stream or params.timewarp:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no named streams and no snapshots here")
+    if params.timewarp:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no snapshots here")
     check_veto(volume, parsed.path)
     if parsed.must_be_directory:
         params.create_options |= FILE_DIRECTORY_FILE
@@ -95,7 +95,10 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     races = 0
     while races < _RACES:
         try:
-            fo = _attempt(volume, token, params, owner, parsed.path)
+            if parsed.stream:
+                fo = streams.attempt(volume, token, params, owner, parsed)
+            else:
+                fo = _attempt(volume, token, params, owner, parsed.path)
         except MustWait as blocked:
             watch = blocked.watch
         except OSError as error:

@@ -40,7 +40,7 @@ def check_attributes(fo: FileObject, requested: int) -> None:
 
 
 def overwrite(fo: FileObject, params: OpenParams) -> None:
-    """Empty the file and give it the attributes of the request; on failure the open is undone.
+    """Empty the file, remove its named streams and give it the attributes of the request; on failure the open is undone.
 
     Raises:
         NTStatusError, OSError: what failed.
@@ -48,6 +48,8 @@ def overwrite(fo: FileObject, params: OpenParams) -> None:
     volume = fo.volume
     try:
         volume.backend.ftruncate(fo.fd, 0)
+        if volume.streams is not None:
+            volume.streams.remove_all(fo.fd, fo.stat.ino)
         if params.create_disposition == FILE_SUPERSEDE:
             fo.create_action = FILE_SUPERSEDED
             fo.creation_time = times.now()

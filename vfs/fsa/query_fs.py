@@ -11,6 +11,7 @@ from vfs.constants import (
     FILE_CASE_SENSITIVE_SEARCH,
     FILE_DEVICE_DISK,
     FILE_DEVICE_IS_MOUNTED,
+    FILE_NAMED_STREAMS,
     FILE_PERSISTENT_ACLS,
     FILE_READ_ONLY_VOLUME,
     FILE_SUPPORTS_SPARSE_FILES,
@@ -64,6 +65,8 @@ def attributes(fo: FileObject) -> FsAttributes:
     )
     if options.preserve_case:
         flags |= FILE_CASE_PRESERVED_NAMES
+    if fo.volume.streams is not None:
+        flags |= FILE_NAMED_STREAMS
     if fo.volume.read_only:
         flags |= FILE_READ_ONLY_VOLUME
     return FsAttributes(flags, MAXIMUM_COMPONENT_LENGTH, options.fstype)

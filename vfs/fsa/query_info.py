@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vfs.fsa import attributes, ea, times
+from vfs.fsa import attributes, ea, names, times
+from vfs.fsa import streams as stream_opens
 from vfs.fsa.mangle import MANGLED_YES, is_8_3, short_name
 from vfs.fsa.stat import FileStat, StreamInfo
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError, from_oserror
@@ -21,16 +22,22 @@ _BLOCK: Final = 512
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
-    links = 1 if fo.is_directory else status.nlink
+    links = 1 if status.is_directory else status.nlink
     if delete_pending and links:
         links -= 1
+    if fo.stream is not None:
+        size, allocated = fo.stream.sizes()
+    elif fo.is_directory:
+        size = allocated = 0
+    else:
+        size, allocated = status.size, status.blocks * _BLOCK
     return FileStat(
         fo.creation_time,
         times.to_filetime(status.atime_ns),
         times.to_filetime(status.mtime_ns),
         times.to_filetime(status.ctime_ns),
-        0 if fo.is_directory else status.blocks * _BLOCK,
-        0 if fo.is_directory else status.size,
+        allocated,
+        size,
         links,
         fo.file_attributes,
         status.ino,
@@ -60,6 +67,8 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
     try:
         status = fo.refresh()
         fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
+        if fo.stream is not None:
+            fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
         result = _file_stat(fo, status, volume.share_modes.is_delete_pending(fo.file_id, fo.full_path))
         if with_ea_size:
             result.ea_size = ea.size(fo)
@@ -91,7 +100,7 @@ def alternate_name(fo: FileObject) -> str:
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: the share's root has none.
     """
-    last = fo.name.rpartition("\\")[2]
+    last = (fo.name if fo.stream is None else names.to_smb(fo.path)).rpartition("\\")[2]
     if not last:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the root has no short name")
     if is_8_3(last):
@@ -100,15 +109,16 @@ def alternate_name(fo: FileObject) -> str:
 
 
 def streams(fo: FileObject) -> list[StreamInfo]:
-    """Return the data streams ([MS-FSCC] 2.4.49): the unnamed one of a file, none of a directory.
+    """Return the data streams ([MS-FSCC] 2.4.49): the unnamed one, which only files have, and the named ones.
 
     Raises:
         NTStatusError: what the system call said.
     """
-    if fo.is_directory:
-        return []
     try:
         status = fo.refresh()
+        named = stream_opens.entries(fo)
     except OSError as error:
         raise from_oserror(error, "streams") from None
-    return [StreamInfo("::$DATA", status.size, status.blocks * _BLOCK)]
+    if status.is_directory:
+        return named
+    return [StreamInfo("::$DATA", status.size, status.blocks * _BLOCK), *named]

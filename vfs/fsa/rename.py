@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
-from vfs.fsa import names, target
+from vfs.fsa import names, stream_rename, streams, target
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_MEDIA_WRITE_PROTECTED,
@@ -30,6 +30,9 @@ def rename(fo: FileObject, new_path: str, replace: bool) -> None:
     if fo.volume.read_only:
         raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
     fo.require(DELETE)
+    if fo.stream is not None or new_path.startswith(":"):
+        _rename_stream(fo, new_path, replace)
+        return
     if not fo.path:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the share's root stays")
     try:
@@ -38,6 +41,13 @@ def rename(fo: FileObject, new_path: str, replace: bool) -> None:
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None
     except OSError as error:
         raise from_oserror(error, "rename") from None
+
+
+def _rename_stream(fo: FileObject, new_name: str, replace: bool) -> None:
+    try:
+        stream_rename.rename(fo, new_name, replace)
+    except OSError as error:
+        raise from_oserror(error, "rename of a stream") from None
 
 
 def _rename(fo: FileObject, to: Target, replace: bool) -> None:
@@ -58,7 +68,10 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
             raise NTStatusError(STATUS_ACCESS_DENIED, "something in the directory is open")
         if replaces:
             raise NTStatusError(STATUS_ACCESS_DENIED, "a directory does not replace a file")
+    if streams.any_open(volume, fo.file_id):
+        raise NTStatusError(STATUS_ACCESS_DENIED, "a stream of the file is open")
     target.check_parent(fo, to)
+    doomed = streams.doomed_side_files(volume, to.existing) if replaces and to.existing is not None else []
     old = fo.full_path
     with volume.share_modes.lock(fo.file_id) as lock:
         if replaces and to.existing is not None and to.file_id == fo.file_id:
@@ -72,6 +85,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
         else:
             volume.backend.rename(fo.path, to.path, replace=replaces)
         lock.rename(old, volume.full_path(to.path))
+    streams.remove_side_files(volume, doomed)
     fo.path = to.path
     fo.name = names.to_smb(to.path)
 

@@ -79,6 +79,19 @@ def attributes_of(found: int) -> int:
     return found & ~FILE_ATTRIBUTE_DIRECTORY or FILE_ATTRIBUTE_NORMAL
 
 
+def contents_of(fo: FileObject, name: str, attribute: str) -> XattrStream:
+    """Return the contents of the stream `name` of the file of `fo`, kept in `attribute`.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: no streams on this share.
+    """
+    volume = fo.volume
+    if volume.streams is None:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no named streams on this share")
+    file_id = file_id_of(fo.stat, name)
+    return XattrStream(volume.streams, fo.fd, fo.stat, name, attribute, lambda: volume.share_modes.lock(file_id))
+
+
 def attempt(
     volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, parsed: ParsedName
 ) -> FileObject | None:
@@ -102,7 +115,7 @@ def attempt(
         fo = FileObject(volume, token, owner, fd, opened.path, full_name, stat, file_id_of(stat, name))
         fo.is_directory = False
         fo.path_only = bool(opened.mode & os.O_PATH)
-        fo.stream = XattrStream(store, fd, stat, name, attribute, lambda: volume.share_modes.lock(fo.file_id))
+        fo.stream = contents_of(fo, name, attribute)
         undo.callback(fo.stream.close)
         if new_file:
             undo.callback(_remove_file, fo)
