@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from smbd import log
 from smbd.config.loadparm import Config, ConfigError, load_config
 from smbd.config.substitute import SubstContext
+from vfs.posix.credentials import as_root
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class ConfigSource:
     def reload(self, context: SubstContext | None = None) -> Config | None:
         """Load the configuration again; None, and the reasons in the log, if the one in force has to stay."""
         try:
-            config = self.load(context)
+            with as_root():  # a worker may be acting as its user just now
+                config = self.load(context)
         except ConfigError as error:
             for problem in error.problems:
                 _log.error("%s", problem)

@@ -2,6 +2,7 @@
 
 Each message is one `write` to a descriptor opened with O_APPEND, so lines of different processes do not mix. Whichever
 process sees the file over its limit renames it to ``.old``; the others notice by the inode and follow.
+A worker acts as its user most of the time: opening and renaming are done as root, writing needs no right any more.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import os
 from pathlib import Path
 from typing import Final
 
+from vfs.posix.credentials import as_root
+
 _MODE: Final = 0o644
-#: After a rotation that was not possible (a worker that acts as its user may not rename): so many messages to the next.
+#: After a rotation that was not possible: so many messages to the next attempt.
 _RETRY_AFTER: Final = 100
 
 
@@ -43,7 +46,8 @@ class LogFile:
         """Open the file anew, as after somebody renamed it; False if that fails: the old file stays in use."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-            fd = os.open(self.path, flags, _MODE)
+            with as_root():
+                fd = os.open(self.path, flags, _MODE)
         except OSError:
             return False
         self.close()
@@ -79,7 +83,8 @@ class LogFile:
         try:
             current = Path(self.path).lstat()
             if (current.st_dev, current.st_ino) == (mine.st_dev, mine.st_ino):
-                Path(self.path).rename(f"{self.path}.old")
+                with as_root():
+                    Path(self.path).rename(f"{self.path}.old")
         except FileNotFoundError:
             pass  # renamed by another process, which will make the new one in a moment; or so do we
         except OSError:

@@ -126,6 +126,17 @@ def test_logs_are_opened_anew_on_hangup(server):
     eventually(lambda: "reloaded" in log.read_text())
 
 
+def test_a_worker_that_acts_as_its_user_opens_its_log_anew(server):
+    with logged_in(server) as session:
+        session.tree_connect("tmp").put("file", b"x")
+        log = server.directory / "log" / "log.127.0.0.1"
+        log.rename(log.with_name("moved"))
+        (worker,) = by_title(server, "client")
+        os.kill(worker, signal.SIGHUP)
+        eventually(log.exists)
+    eventually(lambda: "closed by the client" in log.read_text())
+
+
 def test_hosts_deny_is_decided_by_the_worker(server):
     server.write_conf({"hosts deny": "127.0.0.1"})
     os.kill(server.pid, signal.SIGHUP)
