@@ -6,12 +6,14 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
+from smbd.smb2 import create_leases
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
     SMB2_CREATE_EA_BUFFER,
     SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST,
     SMB2_CREATE_QUERY_ON_DISK_ID,
+    SMB2_CREATE_REQUEST_LEASE,
     SMB2_CREATE_SD_BUFFER,
     SMB2_CREATE_TIMEWARP_TOKEN,
     SMB2_IMPERSONATION_DELEGATE,
@@ -35,6 +37,7 @@ from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.open import open_file
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
+from vfs.locking.oplock import OPLOCK_NONE
 from vfs.ntstatus import (
     STATUS_BAD_IMPERSONATION_LEVEL,
     STATUS_INSUFFICIENT_RESOURCES,
@@ -107,9 +110,18 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     )
     if contexts:
         _read_contexts(message, params)
+    # Once the open waits, the message is not to be relied on any more.
+    asked = contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
+    maximal_access = None if asked is None else bytes(asked)
+    on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
     client = session.client
     volatile_id = client.next_volatile_id()
-    file = await open_file(volume, token, params, OpenOwner(client.ctx.server_id, volatile_id, client.client_guid))
+    level, lease = create_leases.read(request.connection, message)
+    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
+    file = await open_file(volume, token, params, owner)
+    if params.attempts and (not session.valid or session.tcons.get(tcon.wire_id) is not tcon):
+        close_file(file)
+        raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
     try:
         opened = new_open(session, tcon, volatile_id)
     except DbError as error:
@@ -123,7 +135,7 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
         opened.persistent_id,
         volatile_id,
         file.create_action,
-        0,
+        OPLOCK_NONE if file.oplock is None else file.oplock.level,
         stat.creation_time,
         stat.last_access_time,
         stat.last_write_time,
@@ -131,7 +143,7 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
         stat.allocation_size,
         stat.end_of_file,
         stat.file_attributes,
-        _answer_contexts(message, file) if contexts else {},
+        _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {},
     ).pack()
 
 
@@ -160,12 +172,14 @@ def _read_contexts(message: CreateRequest, params: OpenParams) -> None:
         ]
 
 
-def _answer_contexts(message: CreateRequest, file: FileObject) -> Contexts:
+def _answer_contexts(file: FileObject, maximal_access: bytes | None, *, on_disk_id: bool) -> Contexts:
     answer: Contexts = {}
-    asked = message.contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
-    if asked is not None:
-        answer[SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST] = _maximal_access(bytes(asked), file)
-    if SMB2_CREATE_QUERY_ON_DISK_ID in message.contexts:
+    if maximal_access is not None:
+        answer[SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST] = _maximal_access(maximal_access, file)
+    lease = create_leases.answer(file)
+    if lease is not None:
+        answer[SMB2_CREATE_REQUEST_LEASE] = lease
+    if on_disk_id:
         answer[SMB2_CREATE_QUERY_ON_DISK_ID] = QueryOnDiskIdResponse(file.file_id.ino, file.file_id.dev).pack()
     return answer
 

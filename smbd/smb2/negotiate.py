@@ -21,8 +21,10 @@ from smbd.wire.constants import (
     SMB2_DIALECT_311,
     SMB2_ENCRYPTION_AES128_CCM,
     SMB2_ENCRYPTION_CAPABILITIES,
+    SMB2_GLOBAL_CAP_DIRECTORY_LEASING,
     SMB2_GLOBAL_CAP_ENCRYPTION,
     SMB2_GLOBAL_CAP_LARGE_MTU,
+    SMB2_GLOBAL_CAP_LEASING,
     SMB2_NEGOTIATE,
     SMB2_NEGOTIATE_SIGNING_ENABLED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
@@ -138,6 +140,10 @@ def _response(connection: Connection, dialect: int, contexts: list[NegotiateCont
     large = dialect >= SMB2_DIALECT_210
     connection.dialect = 0 if dialect == SMB2_DIALECT_2FF else dialect
     connection.capabilities = SMB2_GLOBAL_CAP_LARGE_MTU if large else 0
+    if large and parameters.smb2_leases:
+        connection.capabilities |= SMB2_GLOBAL_CAP_LEASING
+        if SMB2_DIALECT_300 <= dialect != SMB2_DIALECT_2FF and parameters.smb3_directory_leases is not False:
+            connection.capabilities |= SMB2_GLOBAL_CAP_DIRECTORY_LEASING
     if SMB2_DIALECT_300 <= dialect < SMB2_DIALECT_311 and connection.cipher:
         connection.capabilities |= SMB2_GLOBAL_CAP_ENCRYPTION
     connection.security_mode = SMB2_NEGOTIATE_SIGNING_ENABLED

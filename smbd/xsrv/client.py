@@ -7,6 +7,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Final
 
+from smbd.smb2.breaks import Breaks
 from smbd.transport.tcp import TcpTransport
 from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
@@ -32,6 +33,7 @@ class Client:
         client_guid: of the first connection that named one.
         connections: the transport connections that are open.
         sessions: SessionId -> session, over all connections.
+        breaks: of its oplocks and leases.
     """
 
     def __init__(self, ctx: ServerContext) -> None:
@@ -42,6 +44,7 @@ class Client:
         # Volatile ids of one process never repeat; a random start keeps them from being guessed.
         self._volatile_id = secrets.randbits(31)
         ctx.client = self
+        self.breaks = Breaks(self)
         previous_session.register(self)
         ctx.loop.call_later(_IDLE_CHECK, self._close_idle)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import logging
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
-from messaging.dbwrap.base import Db
+from messaging.dbwrap.base import LOCK_ORDER_NONE, Db
 from messaging.dbwrap.tdb import open_tdb
 from messaging.dbwrap.watch import WatchedDb, WatchService
+from messaging.errors import MessagingError, PeerGone
+from messaging.msg_types import MSG_SMB_BREAK_REQUEST
 from messaging.records import RecordCodec
 from messaging.server_id import ServerId, server_id_exists
 from smbd.xsrv.records import (
@@ -22,7 +25,11 @@ from smbd.xsrv.records import (
 )
 from smbd.xsrv.table import GlobalTable
 from vfs.locking.brlock_db import ByteRangeLocks
+from vfs.locking.lease_db import LeaseDb
 from vfs.locking.share_mode import ShareModes
+from vfs.notify.index import NotifyIndex
+
+_log = logging.getLogger(__name__)
 
 #: Lock orders, see docs/DATABASES.md. Records of order 1 are never locked together.
 ORDER_XSRV: Final = 1
@@ -57,6 +64,7 @@ class Databases:
         sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
         locking, brlock, leases: the state of open files as it is stored.
         share_modes, byte_locks: locking and brlock as the file system layer works with them.
+        notify_index: the directories that are watched.
     """
 
     def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
@@ -64,7 +72,7 @@ class Databases:
 
         def volatile(name: str, order: int = ORDER_XSRV) -> Db:
             return open_tdb(
-                os.path.join(lock_directory, f"{name}.tdb"), lock_order=order, read_only=read_only
+                f"{lock_directory}/{name}.tdb", lock_order=order, read_only=read_only
             )
 
         self.version = volatile("smbXsrv_version_global")
@@ -75,11 +83,14 @@ class Databases:
         self.locking = volatile("locking")
         self.brlock = volatile("brlock", ORDER_BRLOCK)
         self.leases = volatile("leases", ORDER_LEASES)
+        self.notify_index = NotifyIndex(volatile("notify_index", LOCK_ORDER_NONE))
         self.watch(None)
 
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
-        self.share_modes = ShareModes(WatchedDb(self.locking, service), self.is_alive)
+        self.share_modes = ShareModes(
+            WatchedDb(self.locking, service), self.is_alive, LeaseDb(self.leases), _break_sender(service)
+        )
         self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
 
     def is_alive(self, server_id: ServerId) -> bool:
@@ -101,6 +112,22 @@ class Databases:
                         f"{found.database_version}, this is version {DATABASE_VERSION}: stop that server first"
                     )
             record.store(_VERSION_CODEC.encode(VersionGlobal(DATABASE_VERSION, software_version)))
+
+
+def _break_sender(service: WatchService | None) -> Callable[[ServerId, bytes], None]:
+    """Return what asks another process to break an oplock; a process that only reads never has to."""
+
+    def send(owner: ServerId, payload: bytes) -> None:
+        if service is None:
+            return
+        try:
+            service.bus.send(owner, MSG_SMB_BREAK_REQUEST, payload)
+        except PeerGone:
+            pass  # its entry does not count any more
+        except MessagingError as error:
+            _log.warning("cannot ask process %s to break an oplock: %s", owner, error)
+
+    return send
 
 
 def open_databases(lock_directory: str, *, read_only: bool = False) -> Databases:

@@ -13,7 +13,7 @@ from vfs.constants import (
     FILE_DIRECTORY_FILE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, allocation, attributes, ea, names, share, stored_security, times
+from vfs.fsa import access_check, allocation, attributes, ea, leasing, names, share, stored_security, times
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
 from vfs.posix import credentials
@@ -41,6 +41,7 @@ def create(
     if not volume.options.preserve_case:
         head, slash, last = path.rpartition(b"/")
         path = head + slash + last.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
+    leasing.check_key(volume, owner, None, volume.full_path(path))
     granted = access_check.check_create(volume, token, path, map_generic(params.desired_access), directory)
     parent = _parent_stat(volume, path)
     stored = params.file_attributes & attributes.SETTABLE | (0 if directory else FILE_ATTRIBUTE_ARCHIVE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from vfs.file_id import FileId
 from vfs.locking import breaks
 from vfs.locking.entry import LOCKING_CODEC
-from vfs.locking.lease import LEASE_V2, LeaseFile, LeaseRecord, new_lease, upgrade
+from vfs.locking.lease import LeaseFile, new_lease, upgrade
 from vfs.locking.oplock import (
     LEASE_NONE,
     LEASE_READ,
@@ -42,7 +42,7 @@ def requested_level(fo: FileObject) -> int:
         return OPLOCK_NONE
     if fo.is_directory:
         lease = fo.owner.lease
-        return level if lease is not None and lease.version == LEASE_V2 else OPLOCK_NONE
+        return level if lease is not None and lease.on_directory else OPLOCK_NONE
     if volume.without_oplocks is not None and volume.without_oplocks(fo.path.rpartition(b"/")[2]):
         return OPLOCK_NONE
     return level

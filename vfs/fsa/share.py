@@ -90,7 +90,9 @@ def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:
         wanted,
         found,
         level_ii=volume.options.level2_oplocks,
-        byte_range_locks=volume.share_modes.has_locked_ranges(fo.file_id),
+        byte_range_locks=found is not _ALONE
+        and volume.byte_locks is not None
+        and bool(volume.byte_locks.read(fo.file_id)),
     )
     if level == OPLOCK_LEASE:
         return leasing.join(fo, state)

@@ -59,6 +59,7 @@ class LeaseRequest(msgspec.Struct, frozen=True, gc=False):
         version: 1 or 2.
         epoch: of a version 2 request.
         parent_key: lease key of the directory if the client named one, else empty.
+        on_directory: it can be granted on a directory, too.
     """
 
     key: bytes
@@ -66,6 +67,7 @@ class LeaseRequest(msgspec.Struct, frozen=True, gc=False):
     version: int = 1
     epoch: int = 0
     parent_key: bytes = b""
+    on_directory: bool = False
 
 
 class Oplock:

@@ -296,10 +296,9 @@ class ShareModes:
 
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
-        has_locked_ranges: tells whether a range of the file is locked; whoever keeps the ranges sets it.
     """
 
-    __slots__ = ("_db", "has_locked_ranges", "is_alive", "leases", "name", "parse", "send_break")
+    __slots__ = ("_db", "is_alive", "leases", "name", "parse", "send_break")
 
     def __init__(
         self,
@@ -314,7 +313,6 @@ class ShareModes:
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break
-        self.has_locked_ranges: Callable[[FileId], bool] = lambda _file_id: False
 
     def find_lease(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
         """Return a lease as it is now, without locking."""

@@ -38,12 +38,11 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
         8192,
         "The greatest number of requests that one connection may have on the way.",
     )
-    smb2_leases = Param(BOOL, True, "Grant leases to clients of SMB 2.1 and later.", status=KNOWN)
+    smb2_leases = Param(BOOL, True, "Grant leases to clients of SMB 2.1 and later.")
     smb3_directory_leases = Param[bool | None](
         AUTO_BOOL,
         None,
         "Grant leases on directories; Auto means yes unless clustered.",
-        status=KNOWN,
         since="4.22",
     )
     smb3_unix_extensions = Param(

@@ -60,7 +60,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     hide_new_files_timeout = Param(COUNT, 0, "Do not list files younger than this many seconds.", status=KNOWN)
     veto_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that do not exist for clients.")
     delete_veto_files = Param(BOOL, False, "Deleting a directory also deletes the vetoed files in it.")
-    veto_oplock_files = Param(STRING, "", "Names on which no oplocks are granted.", status=KNOWN)
+    veto_oplock_files = Param(STRING, "", "Names on which no oplocks are granted.")
     dont_descend = Param(STRING, "", "Directories, separated by commas, that are always shown as empty.", status=KNOWN)
     store_dos_attributes = Param(BOOL, True, "Keep DOS attributes and creation time in an extended attribute.")
     map_archive = Param(BOOL, True, "Without stored attributes: archive is the owner's x bit.")

@@ -10,8 +10,8 @@ from smbd.config.values import BOOL, COUNT, SIZE, STRING
 class ShareIoParams(ParameterSet, scope=SHARE):
     """Oplocks, locks, handles, synchronous and asynchronous I/O."""
 
-    oplocks = Param(BOOL, True, "Grant oplocks and leases on files of the share.", status=KNOWN)
-    level2_oplocks = Param(BOOL, True, "Grant read-only oplocks as well.", status=KNOWN)
+    oplocks = Param(BOOL, True, "Grant oplocks and leases on files of the share.")
+    level2_oplocks = Param(BOOL, True, "Grant read-only oplocks as well.")
     kernel_oplocks = Param(BOOL, False, "Break oplocks when a local program opens the file.", status=KNOWN)
     kernel_share_modes = Param(BOOL, False, "Share modes are also kernel locks.", status=KNOWN)
     fake_oplocks = Param(BOOL, False, "Grant every oplock and never break one; loses data.", status=KNOWN)

@@ -1,0 +1,181 @@
+"""Oplock and lease breaks on the side of the owner ([MS-SMB2] 3.3.4.6, 3.3.4.7, 3.3.6.1, 3.3.6.5).
+
+Other openers, in this process or another, ask for a break by message. The client is told, and if it has to answer
+a timer runs: whoever does not answer loses what it holds.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from messaging.msg_types import MSG_SMB_BREAK_REQUEST
+from smbd.smb2 import respond
+from smbd.wire.constants import SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED, SMB2_OPLOCK_BREAK
+from smbd.wire.oplock_break import LeaseBreakNotification, OplockBreakNotification
+from vfs.locking import holding
+from vfs.locking.breaks import unpack_request
+from vfs.locking.lease import LEASE_V2
+from vfs.locking.oplock import LEASE_READ, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
+
+if TYPE_CHECKING:
+    from messaging.server_id import ServerId
+    from smbd.eventloop import Timer
+    from smbd.xsrv.client import Client
+    from smbd.xsrv.open import Open
+    from vfs.fsa.file_object import FileObject
+    from vfs.locking.lease import Notification
+
+_log = logging.getLogger(__name__)
+
+BREAK_TIMEOUT_S: Final = 35.0
+"""How long a client may take to acknowledge ([MS-SMB2] 3.3.2.1, product note)."""
+
+
+class Breaks:
+    """The breaks of one client.
+
+    Args:
+        client: whose oplocks and leases they are.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        # By number of the open, or by lease key.
+        self._timers: dict[int | bytes, Timer] = {}
+        client.ctx.bus.register(MSG_SMB_BREAK_REQUEST, self._requested)
+
+    def _requested(self, source: ServerId, payload: bytes) -> None:
+        request = unpack_request(payload)
+        opened = self._find(request.open_id)
+        file = opened.file if opened is not None else None
+        if opened is None or file is None or file.oplock is None or file.file_id.key() != request.file_id:
+            return  # closed, or given up, while the message was on its way
+        _log.debug("%s asks to break %s to %d", source, file.name, request.state)
+        if file.oplock.level == OPLOCK_LEASE:
+            self._break_lease(opened, file, request.state)
+        else:
+            self._break_oplock(opened, file, request.state)
+
+    def _find(self, open_id: int) -> Open | None:
+        for session in self._client.sessions.values():
+            found = session.opens.get(open_id)
+            if found is not None:
+                return found
+        return None
+
+    # oplocks
+
+    def _break_oplock(self, opened: Open, file: FileObject, state: int) -> None:
+        oplock = file.oplock
+        if oplock is None or oplock.breaking_to is not None:
+            return  # an opener that looked again asks again
+        level = OPLOCK_LEVEL_II if state & LEASE_READ and file.volume.options.level2_oplocks else OPLOCK_NONE
+        if oplock.level == OPLOCK_LEVEL_II:
+            if level == OPLOCK_NONE:
+                holding.set_level(file, OPLOCK_NONE)
+                self._tell_oplock(opened, OPLOCK_NONE)
+            return
+        if not self._tell_oplock(opened, level):
+            holding.set_level(file, OPLOCK_NONE)
+            return
+        oplock.breaking_to = level
+        self._start_timer(opened.volatile_id, lambda: self._oplock_expired(opened))
+
+    def _tell_oplock(self, opened: Open, level: int) -> bool:
+        message = OplockBreakNotification(opened.persistent_id, opened.volatile_id, level)
+        return self._send(opened, message.pack())
+
+    def _oplock_expired(self, opened: Open) -> None:
+        file = opened.file
+        if file is not None and not file.closed and file.oplock is not None and file.oplock.breaking_to is not None:
+            _log.warning("%s: the client does not answer an oplock break: it has lost it", file.name)
+            holding.set_level(file, OPLOCK_NONE)
+
+    def acknowledged(self, opened: Open, level: int) -> None:
+        """Take the acknowledgment of an oplock break: the open is down to `level`."""
+        self._stop_timer(opened.volatile_id)
+        if opened.file is not None:
+            holding.set_level(opened.file, level)
+
+    # leases
+
+    def _break_lease(self, opened: Open, file: FileObject, state: int) -> None:
+        oplock = file.oplock
+        if oplock is None:
+            return
+        notification = holding.break_lease(
+            file.volume.share_modes, file.owner.client_guid, oplock.lease_key, state
+        )
+        if notification is not None:
+            self._tell_lease(opened, file, oplock.lease_key, notification)
+
+    def _tell_lease(self, opened: Open, file: FileObject, key: bytes, notification: Notification) -> None:
+        lease = file.oplock.lease if file.oplock is not None else None
+        message = LeaseBreakNotification(
+            key,
+            notification.old,
+            notification.new,
+            SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED if notification.wants_answer else 0,
+            notification.epoch if lease is not None and lease.version == LEASE_V2 else 0,
+        )
+        sent = self._send(opened, message.pack())
+        if not notification.wants_answer:
+            return
+        if sent:
+            self._start_timer(key, lambda: self._lease_expired(file, key))
+        else:
+            self._lease_expired(file, key)
+
+    def _lease_expired(self, file: FileObject, key: bytes) -> None:
+        if holding.expire_lease(file.volume.share_modes, file.owner.client_guid, key):
+            _log.warning("%s: the client does not answer a lease break: it has lost it", file.name)
+
+    def acknowledged_lease(self, key: bytes, state: int) -> None:
+        """Take the acknowledgment of a lease break.
+
+        Raises:
+            NTStatusError: as `vfs.locking.holding.acknowledge_lease`.
+        """
+        client = self._client
+        modes = client.ctx.databases.share_modes
+        following = holding.acknowledge_lease(modes, client.client_guid, key, state)
+        self._stop_timer(key)
+        if following is not None:
+            # Not before the response to this acknowledgment.
+            client.ctx.loop.call_soon(lambda: self._next_step(key, following))
+
+    def _next_step(self, key: bytes, notification: Notification) -> None:
+        for session in self._client.sessions.values():
+            for opened in session.opens.values():
+                file = opened.file
+                if file is not None and file.oplock is not None and file.oplock.lease_key == key:
+                    self._tell_lease(opened, file, key, notification)
+                    return
+
+    # common
+
+    def _send(self, opened: Open, body: bytes) -> bool:
+        """Send over any connection of the open's session; False if there is none."""
+        session = opened.session
+        for connection in session.channels:
+            if not connection.transport.closed:
+                respond.send_notification(connection, session, SMB2_OPLOCK_BREAK, body)
+                connection.transport.flush()
+                return True
+        return False
+
+    def _start_timer(self, key: int | bytes, expired: Callable[[], None]) -> None:
+        self._stop_timer(key)
+
+        def fire() -> None:
+            self._timers.pop(key, None)
+            expired()
+
+        self._timers[key] = self._client.ctx.loop.call_later(BREAK_TIMEOUT_S, fire)
+
+    def _stop_timer(self, key: int | bytes) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()

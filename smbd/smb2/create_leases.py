@@ -1,0 +1,67 @@
+"""Oplocks and leases in CREATE: what is asked for and what is answered ([MS-SMB2] 3.3.5.9, 3.3.5.9.8, 3.3.5.9.11)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbd.wire.constants import (
+    SMB2_CREATE_REQUEST_LEASE,
+    SMB2_DIALECT_300,
+    SMB2_GLOBAL_CAP_DIRECTORY_LEASING,
+    SMB2_GLOBAL_CAP_LEASING,
+    SMB2_LEASE_FLAG_BREAK_IN_PROGRESS,
+    SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET,
+)
+from smbd.wire.create_context_lease import LeaseContext, LeaseContextV2, unpack_lease
+from vfs.locking.lease import LEASE_V2
+from vfs.locking.oplock import LEASE_ALL, OPLOCK_LEASE, OPLOCK_NONE, STATE_OF_LEVEL, LeaseRequest
+
+if TYPE_CHECKING:
+    from smbd.wire.create import CreateRequest
+    from smbd.xsrv.connection import Connection
+    from vfs.fsa.file_object import FileObject
+
+
+def read(connection: Connection, message: CreateRequest) -> tuple[int, LeaseRequest | None]:
+    """Return the oplock level and the lease that a CREATE asks for.
+
+    A context without the level, or the level without the context, asks for nothing.
+
+    Raises:
+        WireError: the context is malformed.
+    """
+    level = message.requested_oplock_level
+    if level != OPLOCK_LEASE:
+        return (level if level in STATE_OF_LEVEL else OPLOCK_NONE), None
+    found = message.contexts.get(SMB2_CREATE_REQUEST_LEASE)
+    if found is None or not connection.capabilities & SMB2_GLOBAL_CAP_LEASING:
+        return OPLOCK_NONE, None
+    context = unpack_lease(found)
+    if isinstance(context, LeaseContext):
+        return OPLOCK_LEASE, LeaseRequest(context.lease_key, context.lease_state & LEASE_ALL)
+    if connection.dialect < SMB2_DIALECT_300:
+        return OPLOCK_NONE, None
+    named = context.lease_flags & SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
+    return OPLOCK_LEASE, LeaseRequest(
+        context.lease_key,
+        context.lease_state & LEASE_ALL,
+        LEASE_V2,
+        context.epoch,
+        context.parent_lease_key if named else b"",
+        bool(connection.capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING),
+    )
+
+
+def answer(file: FileObject) -> bytes | None:
+    """Return the lease context of the response; None if the open has no share in a lease."""
+    request = file.owner.lease
+    lease = file.oplock.lease if file.oplock is not None else None
+    if request is None or lease is None:
+        return None
+    flags = SMB2_LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking else 0
+    if request.version != LEASE_V2:
+        return LeaseContext(request.key, lease.state, flags).pack()
+    if lease.parent_key:
+        flags |= SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
+    parent_key = lease.parent_key or bytes(len(request.key))
+    return LeaseContextV2(request.key, lease.state, flags, 0, parent_key, lease.epoch).pack()
