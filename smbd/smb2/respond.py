@@ -98,7 +98,10 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
 
 
 def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
-    """Write the responses of one compound as one message, each padded to eight bytes but the last."""
+    """Write the responses of one compound as one message, each padded to eight bytes.
+
+    That holds for the last one, too: [MS-SMB2] 3.3.4.1.3 leaves it open, Windows and Samba pad it.
+    """
     first = responses[0][0]
     connection = first.connection
     if connection.transport.closed:
@@ -112,12 +115,10 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
     for index, (request, status, body) in enumerate(responses):
         end = at + SMB2_HEADER_SIZE + len(body)
         view[at + SMB2_HEADER_SIZE : end] = body
-        following = 0
-        if index < last:
-            padded = start + ((end - start + 7) & ~7)
-            view[end:padded] = bytes(padded - end)
-            end = padded
-            following = end - at
+        padded = start + ((end - start + 7) & ~7)
+        view[end:padded] = bytes(padded - end)
+        end = padded
+        following = end - at if index < last else 0
         _write_header(request, status, view, at, following, sign=request.sign)
         if request.sign and request.session is not None:
             request.session.signer(connection).sign(view[at:end])

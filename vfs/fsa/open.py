@@ -45,6 +45,7 @@ from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_A_DIRECTORY,
     STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_INVALID,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SHARING_VIOLATION,
     NTStatusError,
@@ -84,6 +85,8 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     """
     check_params(params)
     parsed = names.parse(params.path)
+    if volume.streams is None and (parsed.stream or parsed.must_be_file):
+        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     check_name(parsed, params.create_options)
     if params.timewarp:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no snapshots here")

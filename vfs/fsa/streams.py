@@ -53,6 +53,7 @@ from vfs.ntstatus import (
     STATUS_CANNOT_DELETE,
     STATUS_DELETE_PENDING,
     STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_INVALID,
     STATUS_OBJECT_NAME_NOT_FOUND,
     NTStatusError,
 )
@@ -83,11 +84,11 @@ def contents_of(fo: FileObject, name: str, attribute: str) -> XattrStream:
     """Return the contents of the stream `name` of the file of `fo`, kept in `attribute`.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: no streams on this share.
+        NTStatusError: STATUS_OBJECT_NAME_INVALID: no streams on this share.
     """
     volume = fo.volume
     if volume.streams is None:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no named streams on this share")
+        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     file_id = file_id_of(fo.stat, name)
     return XattrStream(volume.streams, fo.fd, fo.stat, name, attribute, lambda: volume.share_modes.lock(file_id))
 
@@ -103,7 +104,7 @@ def attempt(
     """
     store = volume.streams
     if store is None:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no named streams on this share")
+        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     with contextlib.ExitStack() as undo:
         opened, new_file = _open_file(volume, token, params, owner, parsed.path)
         fd = opened.fd
