@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from smbd.rpc import lsarpc, srvsvc, wkssvc
+from smbd.rpc import dssetup, lsarpc, srvsvc, wkssvc
 from smbd.rpc.context import RpcContext
 from smbd.rpc.pipe import Pipe
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
@@ -12,7 +12,12 @@ from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 if TYPE_CHECKING:
     from smbd.auth.session_info import SessionInfo
 
-_SERVICES: Final = {service.name: service for service in (srvsvc.SERVICE, wkssvc.SERVICE, lsarpc.SERVICE)}
+#: Pipe -> the interfaces that can be bound to on it.
+_PIPES: Final = {
+    "srvsvc": (srvsvc.SERVICE,),
+    "wkssvc": (wkssvc.SERVICE,),
+    "lsarpc": (lsarpc.SERVICE, dssetup.SERVICE),
+}
 #: Pipes that are the same under another name ([MS-LSAD] 2.1).
 _ALIASES: Final = {"lsass": "lsarpc"}
 
@@ -29,7 +34,8 @@ def open_pipe(name: str, context: RpcContext, session: SessionInfo) -> Pipe:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: there is no such pipe.
     """
     folded = name.lower().lstrip("\\").removeprefix("pipe\\")
-    service = _SERVICES.get(_ALIASES.get(folded, folded))
-    if service is None:
+    folded = _ALIASES.get(folded, folded)
+    services = _PIPES.get(folded)
+    if services is None:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, f"no pipe {name!r}")
-    return Pipe((service,), service.name, context, session)
+    return Pipe(services, folded, context, session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from messaging.waiter import Waiter
 from smbd.rpc.association import Association
 from smbd.rpc.handles import HandleTable
 from smbd.rpc.service import Call, Service
@@ -42,6 +43,7 @@ class Pipe:
         self._association = Association(services, f"\\PIPE\\{name}", call)
         self._messages: deque[bytes] = deque()
         self._unread = 0
+        self._readers: list[Waiter[None]] = []
 
     def write(self, data: bytes) -> None:
         """Take bytes of requests; complete ones are answered before this returns.
@@ -57,6 +59,8 @@ class Pipe:
         # Services ask the databases and accounts of the server, which are not the caller's to open.
         credentials.become_root()
         self._association.feed(data, self._send)
+        if self._messages or self._association.broken:
+            self._wake_readers()
 
     def _send(self, message: bytes) -> None:
         self._messages.append(message)
@@ -81,6 +85,24 @@ class Pipe:
         self._messages.appendleft(rest)
         return data, STATUS_BUFFER_OVERFLOW
 
+    def readable(self) -> Waiter[None]:
+        """Return what completes when `read` would not say STATUS_PIPE_EMPTY any more, or the pipe is closed.
+
+        For clients that ask for an answer before they have asked the question, as asynchronous ones do. Another
+        reader may have been faster: read again, and wait again if the pipe is still empty.
+        """
+        waiter: Waiter[None] = Waiter()
+        if self._messages or self._association.broken:
+            waiter.set_result(None)
+        else:
+            self._readers.append(waiter)
+        return waiter
+
+    def _wake_readers(self) -> None:
+        readers, self._readers = self._readers, []
+        for waiter in readers:
+            waiter.set_result(None)
+
     def available(self) -> int:
         """Return how many bytes wait to be read."""
         return self._unread
@@ -95,3 +117,4 @@ class Pipe:
         """Forget what was not read."""
         self._messages.clear()
         self._unread = 0
+        self._wake_readers()

@@ -50,9 +50,15 @@ def test_smbclient_lists_shares(server: Server, protection: str) -> None:
 
 
 def test_rpcclient_asks_every_service(server: Server) -> None:
-    commands = "srvinfo;netshareenumall;netsharegetinfo tmp;wkssvc_wkstagetinfo 100;lsaquery;getusername"
+    commands = "srvinfo;netshareenumall;netsharegetinfo tmp;wkssvc_wkstagetinfo 100;lsaquery;getusername;dsroledominfo"
     answer = run(server, "rpcclient", "127.0.0.1", "-c", commands)
-    for expected in ("os version      :\t6.1", "netname: share199", "Domain Name: TEST", f"Account Name: {ALICE}"):
+    for expected in (
+        "os version      :\t6.1",
+        "netname: share199",
+        "Domain Name: TEST",
+        f"Account Name: {ALICE}",
+        "Machine Role = [2]",
+    ):
         assert expected in answer
 
 

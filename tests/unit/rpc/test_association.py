@@ -210,3 +210,17 @@ def test_messages_are_read_one_by_one(rpc: Environment) -> None:
     assert pipe.available() == 32
     pipe.close()
     assert pipe.peek() == (3, 0, 0, 0)
+
+
+def test_readers_wait_for_an_answer(rpc: Environment) -> None:
+    pipe = rpc.pipe("srvsvc")
+    early, given_up = pipe.readable(), pipe.readable()
+    given_up.cancel()
+    assert not early.done
+    pipe.write(bind((0, SRVSVC, pdu.NDR20)))
+    assert early.done
+    assert pipe.readable().done
+    message(pipe)
+    late = pipe.readable()
+    pipe.close()
+    assert late.done

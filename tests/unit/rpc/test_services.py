@@ -9,6 +9,7 @@ import pytest
 from impacket.dcerpc.v5 import lsad, lsat, srvs, wkst
 from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED, NULL, RPC_UNICODE_STRING
 from impacket.dcerpc.v5.rpcrt import DCERPCException
+from impacket.uuid import uuidtup_to_bin
 
 from messaging.server_id import ServerId
 from smbd.rpc import open_pipe
@@ -264,3 +265,16 @@ def test_get_user_name(rpc: Environment, lsarpc: Any) -> None:
     assert lsat.hLsarGetUserName(lsarpc)["UserName"] == USER
     nobody = rpc.client("lsarpc", lsat.MSRPC_UUID_LSAT, rpc.session(is_anonymous=True))
     assert lsat.hLsarGetUserName(nobody)["UserName"] == "ANONYMOUS LOGON"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_domain_membership(rpc: Environment, level: int) -> None:
+    interface = ("3919286a-b10c-11d0-9ba8-00c04fd92ef5", "0.0")
+    client = rpc.client("lsarpc", uuidtup_to_bin(interface))
+    client.call(0, level.to_bytes(2, "little"))
+    answer = client.recv()
+    assert answer[4] == level
+    assert answer[-4:] == bytes(4)
+    assert ("TEST\0".encode("utf-16-le") in answer) == (level == 1)
+    client.call(0, b"\7\0")
+    assert client.recv() == bytes(4) + (87).to_bytes(4, "little")
