@@ -14,6 +14,7 @@ from smbd.wire.constants import (
     SMB2_LOCKFLAG_UNLOCK,
 )
 from smbd.wire.lock import LockElement
+from tests.servers import unlike_samba
 from vfs.ntstatus import STATUS_CANCELLED, STATUS_PENDING, STATUS_RANGE_NOT_LOCKED, STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
@@ -81,12 +82,14 @@ def test_an_unlock_ends_the_wait(holder, waiter):
     unlock(waiter, 5, 10)
 
 
+@unlike_samba
 def test_a_close_of_the_holder_ends_the_wait(holder, waiter):
     pending = wait(waiter)
     holder.close()
     assert pending.recv().status == STATUS_SUCCESS
 
 
+@unlike_samba
 def test_death_of_the_holder_ends_the_wait(server, open_elsewhere):
     before = set(server.worker_pids())
     holder = open_elsewhere()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.locking import brlock_posix
+from vfs.locking.breaks import contend_level2
 from vfs.locking.brlock import ByteRangeLock, LockOwner, is_valid_range
 from vfs.ntstatus import (
     STATUS_FILE_CLOSED,
@@ -49,6 +50,7 @@ def lock(fo: FileObject, ranges: Sequence[LockRange]) -> None:
     byte_locks = fo.volume.byte_locks
     if byte_locks is None:
         return
+    contend_level2(fo)  # who has locks to respect may not read from a cache
     try:
         refused = byte_locks.lock(fo.file_id, owner_of(fo), _wanted(fo, ranges), _mirror_fd(fo))
     except OSError as error:
@@ -74,6 +76,7 @@ async def wait_for_lock(fo: FileObject, wanted: LockRange) -> None:
         if fo.closed:
             raise NTStatusError(STATUS_RANGE_NOT_LOCKED, "closed while it waited")
 
+    contend_level2(fo)
     (entry,) = _wanted(fo, (wanted,))
     try:
         await byte_locks.wait_for(fo.file_id, owner_of(fo), entry, _mirror_fd(fo), check)
