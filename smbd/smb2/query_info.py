@@ -11,8 +11,10 @@ from smbd.wire.constants import (
     SMB2_0_INFO_FILESYSTEM,
     SMB2_0_INFO_QUOTA,
     SMB2_0_INFO_SECURITY,
+    SMB2_DIALECT_311,
 )
 from smbd.wire.query_info import QueryInfoRequest, QueryInfoResponse
+from vfs.constants import FileNormalizedNameInformation
 from vfs.fsa import security
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
@@ -46,6 +48,8 @@ def handle(request: Request) -> Result:
             return _fit(*query_file_info.of_pipe(opened.pipe, message.file_info_class), wanted)
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "not a file")
     if kind == SMB2_0_INFO_FILE:
+        if message.file_info_class == FileNormalizedNameInformation and request.connection.dialect < SMB2_DIALECT_311:
+            raise NTStatusError(STATUS_NOT_SUPPORTED, "normalized names are for SMB 3.1.1")
         return _fit(*query_file_info.of_file(file, message), wanted)
     if kind == SMB2_0_INFO_FILESYSTEM:
         return _fit(*query_fs_info.of_volume(file, message.file_info_class), wanted)
