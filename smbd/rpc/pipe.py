@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: FILE_PIPE_CONNECTED_STATE and FILE_PIPE_CLOSING_STATE ([MS-FSCC] 2.4.37).
 _CONNECTED: Final = 3
 _CLOSING: Final = 4
-#: A client that asks on without reading is stopped when this much waits for it.
-MAX_UNREAD: Final = 4 * 1024 * 1024
+#: A client that asks on without reading is cut off when this much waits for it; no single answer is as long.
+MAX_UNREAD: Final = 16 * 1024 * 1024
 
 
 class Pipe:
@@ -54,15 +54,20 @@ class Pipe:
         """
         if self._association.broken:
             raise NTStatusError(STATUS_PIPE_DISCONNECTED)
-        if self._unread > MAX_UNREAD:
-            raise NTStatusError(STATUS_PIPE_BUSY, "answers are not read")
         # Services ask the databases and accounts of the server, which are not the caller's to open.
         credentials.become_root()
-        self._association.feed(data, self._send)
+        try:
+            self._association.feed(data, self._send)
+        except NTStatusError:
+            # An answer is lost: what follows could not be understood.
+            self._association.broken = True
+            raise
         if self._messages or self._association.broken:
             self._wake_readers()
 
     def _send(self, message: bytes) -> None:
+        if self._unread > MAX_UNREAD:
+            raise NTStatusError(STATUS_PIPE_BUSY, "answers are not read")
         self._messages.append(message)
         self._unread += len(message)
 

@@ -20,7 +20,7 @@ from smbd.rpc.errors import (
 from smbd.rpc.ndr import NdrReader, NdrWriter
 from smbd.rpc.service import Call, Service
 from tests.unit.rpc.environment import Environment, message
-from vfs.ntstatus import STATUS_PIPE_DISCONNECTED, STATUS_PIPE_EMPTY, NTStatusError
+from vfs.ntstatus import STATUS_PIPE_BUSY, STATUS_PIPE_DISCONNECTED, STATUS_PIPE_EMPTY, NTStatusError
 
 WHOLE = pdu.PFC_FIRST_FRAG | pdu.PFC_LAST_FRAG
 NDR64 = pdu.SyntaxId.of("71710533-beba-4937-8319-b5dbef9ccc36", 1)
@@ -224,3 +224,15 @@ def test_readers_wait_for_an_answer(rpc: Environment) -> None:
     late = pipe.readable()
     pipe.close()
     assert late.done
+
+
+def test_a_client_that_never_reads_is_cut_off(rpc: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smbd.rpc.pipe.MAX_UNREAD", 1000)
+    pipe = rpc.pipe("srvsvc")
+    with pytest.raises(NTStatusError) as caught:
+        pipe.write(bind((0, SRVSVC, pdu.NDR20)) + request(200) * 1000)
+    assert caught.value.status == STATUS_PIPE_BUSY
+    assert pipe.available() < 1100
+    with pytest.raises(NTStatusError) as caught:
+        pipe.write(request(200))
+    assert caught.value.status == STATUS_PIPE_DISCONNECTED
