@@ -14,6 +14,7 @@ from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
+from vfs.notify.notifier import Notifier
 from vfs.volume import IdMap
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class ServerContext:
     Attributes:
         config: the current configuration; replaced as a whole by a reload.
         auth: accounts, name look-ups and policy.
+        notifier: change notification; None without `change notify`.
         client: the client that this worker serves, once it is known.
         server_guid: ServerGuid of NEGOTIATE, the same in all workers of one server.
         start_time: when the parent started, FILETIME.
@@ -52,6 +54,11 @@ class ServerContext:
         self.irpc = Irpc(bus)
         self.watch = WatchService(bus)
         databases.watch(self.watch)
+        self.notifier: Notifier | None = None
+        if config.globals.change_notify:
+            self.notifier = Notifier(
+                databases.notify_index, bus, kernel=config.globals.kernel_change_notify
+            )
         self.server_id = server_id
         self.databases = databases
         self.auth = AuthContext(config, passdb)

@@ -95,8 +95,8 @@ def handle(request: Request) -> Result:
         _choose_classic_algorithms(connection, dialect)
     body = _response(connection, dialect, contexts)
     connection.negotiated = True
-    if dialect >= SMB2_DIALECT_210 and not any(connection.client.client_guid):
-        connection.client.client_guid = connection.client_guid
+    if dialect >= SMB2_DIALECT_210:
+        connection.client.introduce(connection.client_guid, connection)
     if dialect != SMB2_DIALECT_311:
         return body
     connection.preauth = PreauthHash()

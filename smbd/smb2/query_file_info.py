@@ -87,7 +87,7 @@ def _mode(file: FileObject) -> Information:
     return data, len(data)
 
 
-def _alignment(file: FileObject) -> Information:
+def _alignment(_file: FileObject) -> Information:
     data = file_info.FileAlignmentInformation(query_info.FILE_BYTE_ALIGNMENT).pack()
     return data, len(data)
 

@@ -57,7 +57,7 @@ class Receiver:
             _log.warning("%s: dropped: %s", connection, error)
             connection.transport.flush()
             connection.transport.close(f"protocol violation: {error}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - our bug costs one connection, not the process
             _log.exception("InternalError: %s: outside of a request", connection)
             connection.transport.close(f"InternalError: {error}")
 

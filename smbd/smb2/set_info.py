@@ -102,7 +102,8 @@ def _rename_ex(file: FileObject, data: Buffer) -> None:
 def _link(file: FileObject, data: Buffer) -> None:
     target = FileLinkInformation.unpack(data)
     _check_root(target.root_directory)
-    link.link(file, target.file_name, replace=target.replace_if_exists)
+    # Clients name the link from the root of the share with or without a backslash in front; Samba takes both.
+    link.link(file, target.file_name.removeprefix("\\"), replace=target.replace_if_exists)
 
 
 def _check_root(root_directory: int) -> None:

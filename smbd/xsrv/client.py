@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import secrets
 import socket
+import time
 from typing import TYPE_CHECKING, Final
 
 from smbd.smb2.breaks import Breaks
 from smbd.transport.tcp import TcpTransport
 from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
+from smbd.xsrv.records import CLIENT_CODEC, ClientGlobal
 
 if TYPE_CHECKING:
     from smbd.config.loadparm import Config
@@ -61,11 +63,39 @@ class Client:
         self.connections.append(connection)
         return connection
 
+    def introduce(self, client_guid: bytes, connection: Connection) -> None:
+        """Take the ClientGuid of the first connection that names one, and tell the other processes of it."""
+        if any(self.client_guid) or not any(client_guid):
+            return
+        self.client_guid = client_guid
+        ctx = self.ctx
+        with ctx.databases.clients.fetch_locked(client_guid) as record:
+            if record.value is not None and ctx.databases.is_alive(CLIENT_CODEC.decode(record.value).server_id):
+                return
+            mine = ClientGlobal(
+                client_guid,
+                ctx.server_id,
+                connection.local_address,
+                connection.remote_address,
+                connection.remote_name,
+                time.time_ns(),
+            )
+            record.store(CLIENT_CODEC.encode(mine))
+
+    def _withdraw(self) -> None:
+        """Take back what `introduce` said."""
+        if not any(self.client_guid):
+            return
+        with self.ctx.databases.clients.fetch_locked(self.client_guid) as record:
+            if record.value is not None and CLIENT_CODEC.decode(record.value).server_id == self.ctx.server_id:
+                record.delete()
+
     def remove_connection(self, connection: Connection) -> None:
         """Forget a closed connection; the process ends with the last one."""
         if connection in self.connections:
             self.connections.remove(connection)
         if not self.connections:
+            self._withdraw()
             self.ctx.loop.stop()
 
     def close(self, reason: str) -> None:
