@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
+from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import (
     FILE_ATTRIBUTE_DIRECTORY,
@@ -15,6 +15,10 @@ from vfs.constants import (
     FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE,
     FILE_DISPOSITION_ON_CLOSE,
     FILE_DISPOSITION_POSIX_SEMANTICS,
+    FILE_NOTIFY_CHANGE_ATTRIBUTES,
+    FILE_NOTIFY_CHANGE_CREATION,
+    FILE_NOTIFY_CHANGE_LAST_ACCESS,
+    FILE_NOTIFY_CHANGE_LAST_WRITE,
     FILE_SYNCHRONOUS_IO_ALERT,
     FILE_SYNCHRONOUS_IO_NONALERT,
     FILETIME_FREEZE,
@@ -23,6 +27,7 @@ from vfs.constants import (
 )
 from vfs.fsa import allocation, attributes, delete, times, write
 from vfs.fsa.open_checks import MODE_FLAGS
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_PRIVILEGE_NOT_HELD,
@@ -71,6 +76,15 @@ def set_basic(
         _set_times(fo, last_access_time, last_write_time)
     except OSError as error:
         raise from_oserror(error, "set basic information") from None
+    changes = FILE_NOTIFY_CHANGE_ATTRIBUTES if file_attributes else 0
+    if not times.is_special(creation_time):
+        changes |= FILE_NOTIFY_CHANGE_CREATION
+    if not times.is_special(last_access_time):
+        changes |= FILE_NOTIFY_CHANGE_LAST_ACCESS
+    if not times.is_special(last_write_time):
+        changes |= FILE_NOTIFY_CHANGE_LAST_WRITE
+    if changes:
+        trigger.modified(fo, changes)
 
 
 def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> None:
@@ -119,6 +133,7 @@ def set_end_of_file(fo: FileObject, size: int) -> None:
         if fo.end_of_file() != size:
             fo.truncate(size)
             write.modified(fo)
+            trigger.resized(fo)
     except OSError as error:
         raise from_oserror(error, "set end of file") from None
 
@@ -134,6 +149,7 @@ def set_allocation(fo: FileObject, size: int) -> None:
         if size < fo.end_of_file():
             fo.truncate(size)
             write.modified(fo)
+            trigger.resized(fo)
         else:
             allocation.reserve(fo, size)
     except OSError as error:
@@ -195,6 +211,8 @@ def _set_disposition(fo: FileObject, delete_file: bool, *, ignore_readonly: bool
             path = lock.record.name_of(entry) if lock.record is not None and entry is not None else fo.full_path
             if delete_file:
                 lock.set_delete(delete.token_of(fo, path))
+                if fo.is_directory:
+                    when_unlocked(lambda: trigger.directory_deleted(fo.volume, fo.path))
             else:
                 lock.clear_delete(path)
     except OSError as error:
