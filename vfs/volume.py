@@ -14,6 +14,7 @@ from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_u
 if TYPE_CHECKING:
     from vfs.locking.brlock_db import ByteRangeLocks
     from vfs.locking.share_mode import ShareModes
+    from vfs.notify.notifier import Notifier
     from vfs.posix.backend import PosixBackend
 
 class IdMap(NamedTuple):
@@ -129,6 +130,7 @@ class Volume:
         share_modes: the record of all opens of all processes.
         byte_locks: the byte-range locks of all processes; None if none are kept (`locking = no`).
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
+        notifier: tells who watches directories; None if nobody can.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
@@ -143,6 +145,7 @@ class Volume:
         "checked_locks",
         "hidden",
         "id_map",
+        "notifier",
         "options",
         "read_only",
         "share_modes",
@@ -162,6 +165,7 @@ class Volume:
         id_map: IdMap = NO_ID_MAP,
         *,
         byte_locks: ByteRangeLocks | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self.id_map = id_map
         self.share_name = share_name
@@ -169,6 +173,7 @@ class Volume:
         self.options = options
         self.share_modes = share_modes
         self.byte_locks = byte_locks
+        self.notifier = notifier
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = options.read_only
         self.streams = (

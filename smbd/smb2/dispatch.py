@@ -226,6 +226,10 @@ def _step(request: Request, coroutine: AsyncResult, grace: float, chain: Chain |
     """Start the coroutine of a handler; False if it suspends."""
     try:
         waiter = coroutine.send(None)
+        if chain is not None and chain.rest and not grace:
+            # What may wait for ever goes asynchronous, and that only the last request of a compound can.
+            waiter.set_exception(NTStatusError(STATUS_INTERNAL_ERROR, "would wait in the middle of a compound"))
+            waiter = coroutine.send(None)
     except StopIteration as stop:
         _complete(request, stop.value)
         return True

@@ -17,6 +17,7 @@ from smbd.wire.constants import (
     SMB2_RELATED_FILE_ID,
 )
 from vfs.ntstatus import (
+    STATUS_CANCELLED,
     STATUS_FILE_CLOSED,
     STATUS_INVALID_PARAMETER,
     STATUS_SUCCESS,
@@ -108,6 +109,7 @@ class Request:
         pending: set while a suspended handler owns it.
         async_id: non-zero once an interim response went out.
         waits_on: set by a handler before it suspends: the open whose closing ends the wait.
+        status_on_close: the status that it ends with then.
     """
 
     __slots__ = (
@@ -127,6 +129,7 @@ class Request:
         "session",
         "session_id",
         "sign",
+        "status_on_close",
         "tcon",
         "tree_id",
         "waits_on",
@@ -162,6 +165,7 @@ class Request:
         self.session: Session | None = None
         self.tcon: Tcon | None = None
         self.waits_on: Open | None = None
+        self.status_on_close: int = STATUS_CANCELLED
 
     @property
     def name(self) -> str:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 from smbd.xsrv.records import OpenGlobal
 from vfs.fsa.close import close_file
-from vfs.ntstatus import STATUS_CANCELLED, NTStatusError
+from vfs.ntstatus import NTStatusError
 
 if TYPE_CHECKING:
-    from vfs.fsa.directory import DirectoryScan
-
     from smbd.rpc.pipe import Pipe
     from smbd.smb2.pending import Pending
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
+    from vfs.fsa.directory import DirectoryScan
     from vfs.fsa.file_object import FileObject
 
 _log = logging.getLogger(__name__)
@@ -66,12 +65,12 @@ class Open:
     def close(self) -> None:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).
 
-        Requests that wait on it end with STATUS_CANCELLED. Errors of closing are logged: nobody can be told.
+        Requests that wait on it end with the status that they have chosen. Errors of closing are logged: nobody can be told.
         """
         if self.session.opens.pop(self.volatile_id, None) is None:
             return
         for pending in list(self.pending):
-            pending.cancel(STATUS_CANCELLED)
+            pending.cancel(pending.request.status_on_close)
         try:
             if self.file is not None:
                 close_file(self.file)

@@ -96,4 +96,5 @@ def make_volume(ctx: ServerContext, share: ShareParams, path: str, *, read_only:
         ctx.databases.share_modes,
         ctx.id_map,
         byte_locks=ctx.databases.byte_locks if share.locking else None,
+        notifier=ctx.notifier,
     )

@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from messaging.dbwrap.base import when_unlocked
+from vfs.constants import FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
 from vfs.fsa import delete, lock, streams
+from vfs.fsa.change_notify import unwatch
 from vfs.locking.entry import DeleteToken
+from vfs.notify import trigger
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 from vfs.posix import credentials
 from vfs.token import UnixToken
@@ -32,6 +36,8 @@ def close_file(fo: FileObject) -> None:
     if fo.fd < 0:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed twice")
     try:
+        unwatch(fo)
+        trigger.closing(fo)
         lock.unlock_all(fo)
         try:
             _leave(fo)
@@ -54,6 +60,8 @@ def _leave(fo: FileObject) -> None:
         path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
         if fo.delete_on_close:
             modes.set_delete(delete.token_of(fo, path))
+            if fo.is_directory:
+                when_unlocked(lambda: trigger.directory_deleted(fo.volume, fo.path))
         token = modes.delete_token(path)
         if token is not None and (fo.posix_delete or not modes.opens_of(path)):
             modes.clear_delete(path)
@@ -66,6 +74,12 @@ def _remove(fo: FileObject, token: DeleteToken) -> None:
     if fo.stream is not None:
         with _identity(token):
             fo.stream.remove()
+        volume, file, name = fo.volume, fo.path, fo.stream.name
+        when_unlocked(
+            lambda: trigger.stream_changed(
+                volume, file, name, FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
+            )
+        )
         return
     path = fo.volume.relative_path(token.path)
     if not path:

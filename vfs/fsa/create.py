@@ -15,6 +15,7 @@ from vfs.constants import (
 from vfs.file_id import FileId
 from vfs.fsa import access_check, allocation, attributes, ea, leasing, names, share, stored_security, times
 from vfs.fsa.file_object import FileObject
+from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
 from vfs.posix import credentials
 
@@ -71,6 +72,7 @@ def create(
         _remove(volume, path, directory)
         share.withdraw(fo)
         raise
+    trigger.added(volume, path, directory=directory)
     return fo
 
 

@@ -9,11 +9,13 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE
 from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.fsa import attributes
 from vfs.fsa.names import component_to_str
 from vfs.locking.entry import DeleteToken
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -94,6 +96,8 @@ def remove_name(fo: FileObject, path: bytes) -> None:
         backend.close_parent(parent)
     if doomed and fo.volume.streams is not None:
         fo.volume.streams.remove_side_files(doomed)
+    # The caller holds the lock of the share modes.
+    when_unlocked(lambda: trigger.removed(fo.volume, path, directory=fo.is_directory))
 
 
 def _side_files(fo: FileObject, found: Stat) -> list[bytes]:

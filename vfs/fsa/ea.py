@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_READ_EA, FILE_WRITE_EA
-from vfs.constants import EA_NAME_MAX, EA_VALUE_MAX
+from vfs.constants import EA_NAME_MAX, EA_VALUE_MAX, FILE_NOTIFY_CHANGE_EA
 from vfs.fsa.params import EaEntry
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_EA_TOO_LARGE,
     STATUS_EAS_NOT_SUPPORTED,
@@ -119,6 +120,7 @@ def set_eas(fo: FileObject, entries: list[EaEntry]) -> None:
         set_eas_unchecked(fo, entries)
     except OSError as error:
         raise from_oserror(error, "set EAs") from None
+    trigger.modified(fo, FILE_NOTIFY_CHANGE_EA)
 
 
 def set_eas_unchecked(fo: FileObject, entries: list[EaEntry]) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
     from vfs.locking.oplock import Oplock
+    from vfs.notify.watch import Watch
     from vfs.modules.streams_xattr import XattrStream
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
@@ -39,6 +40,8 @@ class FileObject:
         lock_count: how many byte-range locks it holds.
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
+        watch: the changes in this directory that its opener has asked for, from the first request on.
+        written: something was written through this open.
         sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
@@ -68,6 +71,8 @@ class FileObject:
         "stream",
         "token",
         "volume",
+        "watch",
+        "written",
     )
 
     def __init__(
@@ -103,6 +108,8 @@ class FileObject:
         self.mode = 0
         self.sticky_write_time: int | None = None
         self.posix_delete = False
+        self.watch: Watch | None = None
+        self.written = False
         self.oplock: Oplock | None = None
         self.no_readers: bytes | None = None
         self.stream: XattrStream | None = None

@@ -10,6 +10,7 @@ from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, 
 from vfs.constants import FILE_ATTRIBUTE_SPARSE_FILE
 from vfs.fsa import attributes, lock, write
 from vfs.fsa.allocation import MAX_FILE_SIZE
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_INVALID_VIEW_SIZE,
@@ -73,8 +74,10 @@ def set_zero_data(fo: FileObject, start: int, end: int) -> None:
     try:
         length = min(end, fo.end_of_file()) - start
         if length > 0:
+            contend_level2(fo)
             _zero(fo, start, length)
             write.modified(fo)
+            trigger.written(fo)
     except OSError as error:
         raise from_oserror(error, "zero data") from None
 
@@ -147,11 +150,13 @@ def copy_chunk(source: FileObject, target: FileObject, source_offset: int, targe
         if length:
             lock.check_access(source, source_offset, length, write=False)
             lock.check_access(target, target_offset, length, write=True)
+            contend_level2(target)
         if source.stream is None and target.stream is None:
             count = source.volume.backend.copy_range(source.fd, source_offset, target.fd, target_offset, length)
         else:
             count = _copy_stream(source, target, source_offset, target_offset, length)
         write.modified(target)
+        trigger.written(target)
     except OSError as error:
         raise from_oserror(error, "copy") from None
     return count

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vfs.fsa import streams, target
+from vfs.fsa import leasing, streams, target
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_FILE_IS_A_DIRECTORY,
     STATUS_INVALID_PARAMETER,
@@ -40,6 +41,8 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
         target.check_parent(fo, to)
         doomed = streams.doomed_side_files(fo.volume, to.existing) if to.existing is not None else []
         fo.volume.backend.link(fo.fd, to.existing or to.path, replace=to.existing is not None)
+        leasing.parent_changed(fo, to.path)
+        trigger.added(fo.volume, to.path, directory=False)
         streams.remove_side_files(fo.volume, doomed)
     except FileExistsError:
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vfs.constants import (
     FILE_ATTRIBUTE_ARCHIVE,
     FILE_ATTRIBUTE_HIDDEN,
     FILE_ATTRIBUTE_READONLY,
     FILE_ATTRIBUTE_SYSTEM,
+    FILE_NOTIFY_CHANGE_ATTRIBUTES,
+    FILE_NOTIFY_CHANGE_LAST_WRITE,
+    FILE_NOTIFY_CHANGE_SIZE,
     FILE_OVERWRITTEN,
     FILE_SUPERSEDE,
     FILE_SUPERSEDED,
 )
 from vfs.fsa import allocation, attributes, ea, share, times
+from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenParams
+
+_CHANGES: Final = FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SIZE
 
 
 def check_attributes(fo: FileObject, requested: int) -> None:
@@ -40,7 +46,7 @@ def check_attributes(fo: FileObject, requested: int) -> None:
 
 
 def overwrite(fo: FileObject, params: OpenParams) -> None:
-    """Empty the file, remove its named streams and give it the attributes of the request; on failure the open is undone.
+    """Empty the file, drop its streams and give it the attributes of the request; on failure the open is undone.
 
     Raises:
         NTStatusError, OSError: what failed.
@@ -66,3 +72,4 @@ def overwrite(fo: FileObject, params: OpenParams) -> None:
     except BaseException:
         share.withdraw(fo)
         raise
+    trigger.modified(fo, _CHANGES)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
-from vfs.fsa import names, stream_rename, streams, target
+from vfs.constants import FILE_SHARE_DELETE
+from vfs.fsa import leasing, names, stream_rename, streams, target
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_MEDIA_WRITE_PROTECTED,
     STATUS_OBJECT_NAME_COLLISION,
+    STATUS_SHARING_VIOLATION,
     NTStatusError,
     from_oserror,
 )
@@ -27,9 +30,7 @@ def rename(fo: FileObject, new_path: str, replace: bool) -> None:
             or a directory), STATUS_OBJECT_NAME_COLLISION, STATUS_OBJECT_PATH_NOT_FOUND, STATUS_OBJECT_NAME_INVALID,
             STATUS_MEDIA_WRITE_PROTECTED, or what the system call said.
     """
-    if fo.volume.read_only:
-        raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
-    fo.require(DELETE)
+    check_may_rename(fo)
     if fo.stream is not None or new_path.startswith(":"):
         _rename_stream(fo, new_path, replace)
         return
@@ -41,6 +42,20 @@ def rename(fo: FileObject, new_path: str, replace: bool) -> None:
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None
     except OSError as error:
         raise from_oserror(error, "rename") from None
+
+
+def check_may_rename(fo: FileObject) -> None:
+    """Check what does not depend on the new name.
+
+    Raises:
+        NTStatusError: STATUS_MEDIA_WRITE_PROTECTED, STATUS_ACCESS_DENIED; STATUS_SHARING_VIOLATION: the opener did not
+            let delete and rename the file while it is open.
+    """
+    if fo.volume.read_only:
+        raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
+    fo.require(DELETE)
+    if not fo.share_access & FILE_SHARE_DELETE:
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "the open itself does not share deletion")
 
 
 def _rename_stream(fo: FileObject, new_name: str, replace: bool) -> None:
@@ -86,6 +101,9 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
             volume.backend.rename(fo.path, to.path, replace=replaces)
         lock.rename(old, volume.full_path(to.path))
     streams.remove_side_files(volume, doomed)
+    leasing.parent_changed(fo)
+    leasing.parent_changed(fo, to.path)
+    trigger.renamed(volume, fo.path, to.path, directory=fo.is_directory)
     fo.path = to.path
     fo.name = names.to_smb(to.path)
 

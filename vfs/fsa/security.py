@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 from vfs.access import ACCESS_SYSTEM_SECURITY, READ_CONTROL, WRITE_DAC, WRITE_OWNER
 from vfs.constants import (
     DACL_SECURITY_INFORMATION,
+    FILE_NOTIFY_CHANGE_SECURITY,
     GROUP_SECURITY_INFORMATION,
     LABEL_SECURITY_INFORMATION,
     OWNER_SECURITY_INFORMATION,
     SACL_SECURITY_INFORMATION,
 )
 from vfs.fsa import stored_security
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_INVALID_OWNER,
     STATUS_INVALID_PRIMARY_GROUP,
@@ -80,6 +82,7 @@ def set_security(fo: FileObject, security_information: int, data: bytes) -> None
             stored_security.apply_mode(fo, merged)
         if fo.volume.options.acl_xattr:
             stored_security.store(fo.volume, fo.fd, fo.stat, merged)
+        trigger.modified(fo, FILE_NOTIFY_CHANGE_SECURITY)
     except OSError as error:
         raise from_oserror(error, "set security") from None
 

@@ -25,7 +25,8 @@ from vfs.constants import (
     FILETIME_OMIT,
     FILETIME_THAW,
 )
-from vfs.fsa import allocation, attributes, delete, times, write
+from vfs.fsa import allocation, attributes, delete, leasing, times, write
+from vfs.locking.breaks import contend_level2
 from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.notify import trigger
 from vfs.ntstatus import (
@@ -76,6 +77,7 @@ def set_basic(
         _set_times(fo, last_access_time, last_write_time)
     except OSError as error:
         raise from_oserror(error, "set basic information") from None
+    leasing.parent_changed(fo)
     changes = FILE_NOTIFY_CHANGE_ATTRIBUTES if file_attributes else 0
     if not times.is_special(creation_time):
         changes |= FILE_NOTIFY_CHANGE_CREATION
@@ -131,7 +133,9 @@ def set_end_of_file(fo: FileObject, size: int) -> None:
     _check_size(fo, size)
     try:
         if fo.end_of_file() != size:
+            contend_level2(fo)
             fo.truncate(size)
+            leasing.parent_changed(fo)
             write.modified(fo)
             trigger.resized(fo)
     except OSError as error:

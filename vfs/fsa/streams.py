@@ -27,12 +27,16 @@ from vfs.access import (
     map_generic,
 )
 from vfs.constants import (
+    FILE_ACTION_ADDED_STREAM,
+    FILE_ACTION_MODIFIED_STREAM,
     FILE_ATTRIBUTE_DIRECTORY,
     FILE_ATTRIBUTE_NORMAL,
     FILE_ATTRIBUTE_READONLY,
     FILE_CREATE,
     FILE_CREATED,
     FILE_DELETE_ON_CLOSE,
+    FILE_NOTIFY_CHANGE_STREAM_NAME,
+    FILE_NOTIFY_CHANGE_STREAM_SIZE,
     FILE_OPENED,
     FILE_OVERWRITTEN,
     FILE_SHARE_ALL,
@@ -48,6 +52,7 @@ from vfs.fsa.params import OpenOwner
 from vfs.fsa.stat import StreamInfo
 from vfs.locking.entry import ENTRY_STREAM, ShareModeEntry
 from vfs.modules.streams_xattr import StreamsXattr, XattrStream
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -135,6 +140,7 @@ def attempt(
                 raise
             return None
         undo.pop_all()
+    _tell(fo)
     return fo
 
 
@@ -255,6 +261,20 @@ def _fill(fo: FileObject, store: StreamsXattr, params: OpenParams, *, exists: bo
         fo.create_action = FILE_SUPERSEDED if params.create_disposition == FILE_SUPERSEDE else FILE_OVERWRITTEN
     else:
         fo.create_action = FILE_OPENED
+
+
+def _tell(fo: FileObject) -> None:
+    """Tell what the open has changed."""
+    if fo.stream is None:
+        return
+    if fo.create_action == FILE_CREATED:
+        trigger.stream_changed(
+            fo.volume, fo.path, fo.stream.name, FILE_ACTION_ADDED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
+        )
+    elif fo.create_action != FILE_OPENED:
+        trigger.stream_changed(
+            fo.volume, fo.path, fo.stream.name, FILE_ACTION_MODIFIED_STREAM, FILE_NOTIFY_CHANGE_STREAM_SIZE
+        )
 
 
 def become_file(fo: FileObject) -> None:

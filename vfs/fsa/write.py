@@ -9,6 +9,8 @@ from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
 from vfs.fsa import attributes, lock, times
 from vfs.fsa.allocation import MAX_FILE_SIZE
+from vfs.locking.breaks import contend_level2
+from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DISK_FULL,
@@ -53,12 +55,15 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         if not length:
             return 0
         lock.check_access(fo, offset, length, write=True)
+        contend_level2(fo)
         if fo.stream is None:
             _write_all(fo.fd, offset, view)
         else:
             fo.stream.write(offset, view)
             times.touch(fo)
         fo.position = offset + length
+        if not fo.written:
+            trigger.written(fo)
         if fo.sticky_write_time is not None or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:
             modified(fo)
         if write_through or fo.create_options & FILE_WRITE_THROUGH or fo.volume.options.sync_always:

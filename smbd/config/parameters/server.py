@@ -62,9 +62,9 @@ class ServerParams(ParameterSet, scope=GLOBAL):
     )
     smbd_profiling_level = Param(PROFILING_LEVEL, "off", "Whether counters are kept of each operation.", status=KNOWN)
     clustering = Param(BOOL, False, "Keep the shared databases in CTDB and serve as a cluster node.", status=KNOWN)
-    change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.", status=KNOWN)
+    change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.")
     kernel_change_notify = Param(
-        BOOL, True, "Let change notification also see what local programs do to the files.", status=KNOWN
+        BOOL, True, "Let change notification also see what local programs do to the files."
     )
     panic_action = Param(
         STRING,
