@@ -43,8 +43,8 @@ def request_resume_key(_file: FileObject, call: IoctlCall) -> IoctlOutput:
 def copychunk(target: FileObject, call: IoctlCall) -> IoctlOutput:
     """Copy ranges from the open that the key names into this one.
 
-    What is beyond the limits is refused with the limits in the answer; a failure in the middle is answered
-    with what was done until then.
+    What is beyond the limits is refused with the limits in the answer; a failure is answered with what was done
+    until then.
 
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND for an unknown key, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER.
@@ -73,8 +73,8 @@ def copychunk(target: FileObject, call: IoctlCall) -> IoctlOutput:
         try:
             written += fsctl.copy_chunk(source, target, chunk.source_offset, chunk.target_offset, chunk.length)
         except NTStatusError as error:
-            if not chunks:
-                raise
+            if error.status == STATUS_INVALID_PARAMETER:  # which promises the limits
+                return IoctlOutput(_LIMITS, STATUS_INVALID_PARAMETER)
             status = error.status
             break
         chunks += 1
