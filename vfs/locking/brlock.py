@@ -75,14 +75,15 @@ def lock_conflict(locks: Iterable[ByteRangeLock], wanted: ByteRangeLock) -> Byte
     An exclusive lock excludes all others, but its owner may put shared ones on top of it. A shared one excludes
     exclusive ones, the owner's too.
     """
-    start, length = wanted.start, wanted.length
+    start = wanted.start
+    end = start + wanted.length
+    exclusive = wanted.exclusive
     for lock in locks:
         if (
-            (lock.exclusive or wanted.exclusive)
-            and lock.overlaps(start, length)
-            and (
-                wanted.exclusive or lock.open_id != wanted.open_id or lock.server_id != wanted.server_id
-            )
+            lock.start < end  # as in `overlaps`, without a call: there may be thousands
+            and start < lock.start + lock.length
+            and (lock.exclusive or exclusive)
+            and (exclusive or lock.open_id != wanted.open_id or lock.server_id != wanted.server_id)
         ):
             return lock
     return None
@@ -95,10 +96,12 @@ def access_conflict(
 
     The owner of an exclusive lock may do both in it; a shared one forbids writing to everybody.
     """
+    end = start + length
     for lock in locks:
         if (
-            (not lock.is_of(owner) if lock.exclusive else write)
-            and lock.overlaps(start, length)
+            lock.start < end
+            and start < lock.start + lock.length
+            and (not lock.is_of(owner) if lock.exclusive else write)
         ):
             return lock
     return None
