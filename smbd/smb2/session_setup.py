@@ -38,7 +38,7 @@ def handle(request: Request) -> Result | AsyncResult:
     """Take one token of an authentication.
 
     Raises:
-        NTStatusError: the authentication failed (a new session is gone then), or the session is not known.
+        NTStatusError: the authentication failed (the session is gone then), or the session is not known.
     """
     connection = request.connection
     if not connection.negotiated:
@@ -58,8 +58,7 @@ def handle(request: Request) -> Result | AsyncResult:
         flags = _finish(request, session, setup, message.security_mode)
     except NTStatusError:
         connection.setups.pop(session.wire_id, None)
-        if not setup.reauthentication:
-            session.close()
+        session.close()  # also one whose re-authentication fails: [MS-SMB2] 3.3.5.5.3
         raise
     del connection.setups[session.wire_id]
     reply = Reply(SessionSetupResponse(step.token, flags).pack(), STATUS_SUCCESS)
@@ -115,10 +114,10 @@ def _finish(request: Request, session: Session, setup: Setup, security_mode: int
                 connection,
                 derive_session_keys(connection.dialect, info.session_key, preauth, connection.cipher),
             )
-        session.signing_required = with_keys and (
-            parameters.server_signing == REQUIRED or bool(security_mode & SMB2_NEGOTIATE_SIGNING_REQUIRED)
-        )
         _decide_encryption(connection, session, info, with_keys=with_keys)
+    wanted = parameters.server_signing == REQUIRED or security_mode & SMB2_NEGOTIATE_SIGNING_REQUIRED
+    if session.has_keys and wanted:
+        session.signing_required = True
     session.authenticated(connection, info)
     if session.has_keys:
         # The client can only believe the final response if it is signed with the new key.
