@@ -139,13 +139,7 @@ def _response(connection: Connection, dialect: int, contexts: list[NegotiateCont
     parameters = connection.ctx.config.globals
     large = dialect >= SMB2_DIALECT_210
     connection.dialect = 0 if dialect == SMB2_DIALECT_2FF else dialect
-    connection.capabilities = SMB2_GLOBAL_CAP_LARGE_MTU if large else 0
-    if large and parameters.smb2_leases:
-        connection.capabilities |= SMB2_GLOBAL_CAP_LEASING
-        if SMB2_DIALECT_300 <= dialect != SMB2_DIALECT_2FF and parameters.smb3_directory_leases is not False:
-            connection.capabilities |= SMB2_GLOBAL_CAP_DIRECTORY_LEASING
-    if SMB2_DIALECT_300 <= dialect < SMB2_DIALECT_311 and connection.cipher:
-        connection.capabilities |= SMB2_GLOBAL_CAP_ENCRYPTION
+    connection.capabilities = _capabilities(connection)
     connection.security_mode = SMB2_NEGOTIATE_SIGNING_ENABLED
     if parameters.server_signing == REQUIRED:
         connection.security_mode |= SMB2_NEGOTIATE_SIGNING_REQUIRED
@@ -164,6 +158,20 @@ def _response(connection: Connection, dialect: int, contexts: list[NegotiateCont
         security_buffer=negotiate_token(),
         contexts=contexts,
     ).pack()
+
+
+def _capabilities(connection: Connection) -> int:
+    """Return the Capabilities of the response; those of 3.x only to clients that have them too."""
+    parameters = connection.ctx.config.globals
+    dialect = connection.dialect
+    capabilities = 0 if dialect == SMB2_DIALECT_202 else SMB2_GLOBAL_CAP_LARGE_MTU
+    if dialect >= SMB2_DIALECT_210 and parameters.smb2_leases:
+        capabilities |= SMB2_GLOBAL_CAP_LEASING
+        if dialect >= SMB2_DIALECT_300 and parameters.smb3_directory_leases is not False:
+            capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING
+    if SMB2_DIALECT_300 <= dialect < SMB2_DIALECT_311 and connection.cipher:
+        capabilities |= SMB2_GLOBAL_CAP_ENCRYPTION
+    return capabilities
 
 
 def _choose_classic_algorithms(connection: Connection, dialect: int) -> None:

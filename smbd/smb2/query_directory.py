@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from vfs.fsa.directory import DirectoryScan
-
 from typing import Final
 
 from smbd.smb2 import respond
@@ -26,6 +24,7 @@ from smbd.xsrv.open import Open
 from vfs.access import FILE_LIST_DIRECTORY
 from vfs.constants import FileBothDirectoryInformation, FileIdBothDirectoryInformation
 from vfs.fsa import directory
+from vfs.fsa.directory import DirectoryScan
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from smbd.rpc.pipe import Pipe
 from smbd.smb2 import respond
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import AsyncResult, FileRange, Reply, Request, Result
 from smbd.wire.constants import SMB2_CHANNEL_NONE, SMB2_HEADER_SIZE
 from smbd.wire.read_write import READ_DATA_OFFSET, ReadRequest, ReadResponse, pack_read_response_into
+from smbd.xsrv.open import Open
 from vfs.fsa import read
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
     STATUS_END_OF_FILE,
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER,
+    STATUS_PIPE_EMPTY,
     NTStatusError,
 )
 
@@ -40,8 +43,7 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "too large, or over RDMA")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     if opened.pipe is not None:
-        data, status = opened.pipe.read(length)
-        return Reply(ReadResponse(data).pack(), status)
+        return _read_pipe(request, opened, opened.pipe, length)
     file = opened.file
     if file is None:
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST)
@@ -61,6 +63,20 @@ def handle(request: Request) -> Result | AsyncResult:
     _check_count(message, read_count)
     total = pack_read_response_into(frame, 0, read_count)
     return total - SMB2_HEADER_SIZE if in_place else frame[SMB2_HEADER_SIZE:total]
+
+
+async def _read_pipe(request: Request, opened: Open, pipe: Pipe, length: int) -> Reply:
+    """Read what a service answered; a client may ask before it has sent its question."""
+    request.waits_on = opened
+    while True:
+        try:
+            data, status = pipe.read(length)
+        except NTStatusError as error:
+            if error.status != STATUS_PIPE_EMPTY:
+                raise
+            await pipe.readable()
+        else:
+            return Reply(ReadResponse(data).pack(), status)
 
 
 async def _read_in_thread(request: Request, message: ReadRequest, file: FileObject) -> memoryview:

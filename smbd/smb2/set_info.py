@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeAlias
 
 from smbd.smb2.credits import check_charge
-from smbd.smb2.request import Request
+from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.buffer import Buffer
 from smbd.wire.constants import (
     SMB2_0_INFO_FILE,
@@ -29,7 +29,7 @@ from smbd.wire.fscc.file_info import (
 from smbd.wire.fscc.name_info import FileLinkInformation, FileRenameInformation, FileRenameInformationEx
 from smbd.wire.set_info import SetInfoRequest, SetInfoResponse
 from vfs import constants
-from vfs.fsa import ea, link, rename, security, set_info
+from vfs.fsa import ea, give_way, link, rename, security, set_info
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.params import EaEntry
 from vfs.ntstatus import (
@@ -45,10 +45,11 @@ _RESPONSE: Final = SetInfoResponse().pack()
 #: FileBasicInformation with signed times: 0, -1 and -2 have meanings of their own ([MS-FSCC] 2.4.7).
 _BASIC: Final = struct.Struct("<qqqqI4x")
 
-Setter: TypeAlias = Callable[[FileObject, Buffer], None]
+#: Sets at once, or returns what may have to wait for others.
+Setter: TypeAlias = Callable[[FileObject, Buffer], "Coroutine[Any, Any, None] | None"]
 
 
-def handle(request: Request) -> bytes:
+def handle(request: Request) -> Result | AsyncResult:
     """Set what the client asks for.
 
     Raises:
@@ -68,9 +69,11 @@ def handle(request: Request) -> bytes:
         if setter is None:
             raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {message.file_info_class}")
         try:
-            setter(file, message.data)
+            waiting = setter(file, message.data)
         except WireError as error:
             raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
+        if waiting is not None:
+            return _answer(waiting)
     elif kind == SMB2_0_INFO_SECURITY:
         security.set_security(file, message.additional_information, bytes(message.data))
     elif kind in {SMB2_0_INFO_FILESYSTEM, SMB2_0_INFO_QUOTA}:
@@ -80,28 +83,39 @@ def handle(request: Request) -> bytes:
     return _RESPONSE
 
 
+async def _answer(waiting: Coroutine[Any, Any, None]) -> bytes:
+    try:
+        await waiting
+    except WireError as error:
+        raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
+    return _RESPONSE
+
+
 def _set_basic(file: FileObject, data: Buffer) -> None:
     if len(data) < _BASIC.size:
         raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH)
     set_info.set_basic(file, *_BASIC.unpack_from(data))
 
 
-def _rename(file: FileObject, data: Buffer) -> None:
+async def _rename(file: FileObject, data: Buffer) -> None:
     target = FileRenameInformation.unpack(data)
     _check_root(target.root_directory)
+    await give_way.before_rename(file, target.file_name, target.replace_if_exists)
     rename.rename(file, target.file_name, replace=target.replace_if_exists)
 
 
-def _rename_ex(file: FileObject, data: Buffer) -> None:
+async def _rename_ex(file: FileObject, data: Buffer) -> None:
     target = FileRenameInformationEx.unpack(data)
     _check_root(target.root_directory)
     replace = bool(target.flags & constants.FILE_RENAME_REPLACE_IF_EXISTS)
+    await give_way.before_rename(file, target.file_name, replace)
     rename.rename(file, target.file_name, replace=replace)
 
 
-def _link(file: FileObject, data: Buffer) -> None:
+async def _link(file: FileObject, data: Buffer) -> None:
     target = FileLinkInformation.unpack(data)
     _check_root(target.root_directory)
+    await give_way.before_link(file, target.file_name, target.replace_if_exists)
     # Clients name the link from the root of the share with or without a backslash in front; Samba takes both.
     link.link(file, target.file_name.removeprefix("\\"), replace=target.replace_if_exists)
 
@@ -117,8 +131,19 @@ def _set_eas(file: FileObject, data: Buffer) -> None:
     ea.set_eas(file, entries)
 
 
-def _set_disposition(file: FileObject, data: Buffer) -> None:
-    set_info.set_disposition(file, FileDispositionInformation.unpack(data).delete_pending)
+async def _set_disposition(file: FileObject, data: Buffer) -> None:
+    pending = FileDispositionInformation.unpack(data).delete_pending
+    if pending:
+        await give_way.before_delete(file)
+    set_info.set_disposition(file, pending)
+
+
+async def _set_disposition_ex(file: FileObject, data: Buffer) -> None:
+    flags = FileDispositionInformationEx.unpack(data).flags
+    if flags & constants.FILE_DISPOSITION_DELETE:
+        ignore = bool(flags & constants.FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE)
+        await give_way.before_delete(file, ignore_readonly=ignore)
+    set_info.set_disposition_ex(file, flags)
 
 
 _CLASSES: Final[dict[int, Setter]] = {
@@ -127,9 +152,7 @@ _CLASSES: Final[dict[int, Setter]] = {
     constants.FileRenameInformationEx: _rename_ex,
     constants.FileLinkInformation: _link,
     constants.FileDispositionInformation: _set_disposition,
-    constants.FileDispositionInformationEx: lambda file, data: set_info.set_disposition_ex(
-        file, FileDispositionInformationEx.unpack(data).flags
-    ),
+    constants.FileDispositionInformationEx: _set_disposition_ex,
     constants.FilePositionInformation: lambda file, data: set_info.set_position(
         file, FilePositionInformation.unpack(data).current_byte_offset
     ),
