@@ -110,13 +110,14 @@ def attempt(
     store = volume.streams
     if store is None:
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
+    unused = store.attribute(parsed.stream)
     with contextlib.ExitStack() as undo:
         opened, new_file = _open_file(volume, token, params, owner, parsed.path)
         fd = opened.fd
         undo.callback(os.close, fd)
         stat = volume.backend.stat(fd)
         found = store.find(fd, parsed.stream)
-        name, attribute = found or (parsed.stream, store.attribute(parsed.stream))
+        name, attribute = found or (parsed.stream, unused)
         full_name = f"{names.to_smb(opened.path)}:{name}"
         fo = FileObject(volume, token, owner, fd, opened.path, full_name, stat, file_id_of(stat, name))
         fo.is_directory = False
