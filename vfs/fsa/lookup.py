@@ -81,7 +81,7 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
         missing = error
     if volume.options.mangled_names != MANGLED_NO and b"~" in path:
         demangled = _demangle(volume, path)
-        if demangled != path:
+        if demangled != path and not (volume.streams is not None and hides(demangled)):
             return resolve(volume, demangled)
     if not missing.missing_last:
         raise NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "directory does not exist")

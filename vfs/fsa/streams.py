@@ -21,7 +21,9 @@ from vfs.access import (
     DELETE,
     FILE_ALL_ACCESS,
     FILE_APPEND_DATA,
+    FILE_EXECUTE,
     FILE_READ_ATTRIBUTES,
+    FILE_READ_DATA,
     FILE_WRITE_DATA,
     MAXIMUM_ALLOWED,
     map_generic,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 _MODES: Final = (os.O_RDONLY, os.O_WRONLY, os.O_PATH)
 _FLAGS: Final = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
+_READ: Final = FILE_READ_DATA | FILE_EXECUTE
 
 
 def file_id_of(stat: Stat, stream: str) -> FileId:
@@ -206,16 +209,18 @@ def _check(fo: FileObject, params: OpenParams, *, exists: bool, new_file: bool) 
         granted &= desired
     if desired & MAXIMUM_ALLOWED and read_only:
         granted &= ~_WRITE
-    if granted & _WRITE and not _kernel_lets_write(fo):
-        if needed & _WRITE:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "the file system refuses")
-        granted &= ~_WRITE
-    return granted
+    return _limit(fo, granted, needed)
 
 
-def _kernel_lets_write(fo: FileObject) -> bool:
-    # The descriptor is not open for writing, so the kernel has not been asked yet.
-    return os.access(f"/proc/self/fd/{fo.fd}", os.W_OK, effective_ids=True)
+def _limit(fo: FileObject, granted: int, needed: int) -> int:
+    """Take away what the kernel would not open the file for; nobody has asked it for the contents yet."""
+    lacking = 0
+    for rights, mode in ((_READ, os.R_OK), (_WRITE, os.W_OK)):
+        if granted & rights and not os.access(f"/proc/self/fd/{fo.fd}", mode, effective_ids=True):
+            lacking |= rights
+    if needed & lacking:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "the file system refuses")
+    return granted & ~lacking
 
 
 def _enter_file(fo: FileObject, params: OpenParams) -> None:

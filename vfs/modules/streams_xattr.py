@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from vfs.fsa.names import component_to_str, to_unix
 from vfs.modules import side_files
 from vfs.modules.side_files import SideFiles
+from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.posix.backend import PosixBackend
@@ -136,6 +137,44 @@ class StreamsXattr:
                 found = spelled, attribute
         return found
 
+    # What was granted when the stream was opened holds, whatever happens to the mode of its file afterwards.
+
+    def get(self, fd: int, attribute: str) -> bytes | None:
+        """Return the value of an attribute, None if it is not there.
+
+        Raises:
+            OSError: as the kernel says.
+        """
+        try:
+            return self.backend.fgetxattr(fd, attribute)
+        except PermissionError:
+            with credentials.as_root():
+                return self.backend.fgetxattr(fd, attribute)
+
+    def put(self, fd: int, attribute: str, value: bytes) -> None:
+        """Set an attribute.
+
+        Raises:
+            OSError: as the kernel says.
+        """
+        try:
+            self.backend.fsetxattr(fd, attribute, value)
+        except PermissionError:
+            with credentials.as_root():
+                self.backend.fsetxattr(fd, attribute, value)
+
+    def drop(self, fd: int, attribute: str) -> None:
+        """Remove an attribute.
+
+        Raises:
+            OSError: as the kernel says.
+        """
+        try:
+            self.backend.fremovexattr(fd, attribute)
+        except PermissionError:
+            with credentials.as_root():
+                self.backend.fremovexattr(fd, attribute)
+
     def entries(self, fd: int) -> list[StreamEntry]:
         """Return all named streams of a file.
 
@@ -144,7 +183,7 @@ class StreamsXattr:
         """
         result = []
         for name, attribute in self._attributes(fd):
-            value = self.backend.fgetxattr(fd, attribute)
+            value = self.get(fd, attribute)
             if value is None:
                 continue
             side = _reference(value)
@@ -175,7 +214,7 @@ class StreamsXattr:
         """
         found = []
         for _, attribute in self._attributes(fd):
-            value = self.backend.fgetxattr(fd, attribute)
+            value = self.get(fd, attribute)
             side = _reference(value) if value is not None else None
             if side is not None and side_files.owner_of(side) == ino:
                 found.append(side)
@@ -189,7 +228,7 @@ class StreamsXattr:
         """
         sides = self.side_files(fd, ino)
         for _, attribute in list(self._attributes(fd)):
-            self.backend.fremovexattr(fd, attribute)
+            self.drop(fd, attribute)
         self.remove_side_files(sides)
 
     def remove_side_files(self, names: list[bytes]) -> None:
@@ -231,7 +270,7 @@ class XattrStream:
             self._side_fd = -1
 
     def _value(self) -> bytes:
-        value = self._store.backend.fgetxattr(self._fd, self.attribute)
+        value = self._store.get(self._fd, self.attribute)
         return _END if value is None else value
 
     def _put(self, contents: bytes) -> bool:
@@ -239,7 +278,7 @@ class XattrStream:
         if len(contents) >= self._store.limit:
             return False
         try:
-            self._store.backend.fsetxattr(self._fd, self.attribute, contents + _END)
+            self._store.put(self._fd, self.attribute, contents + _END)
         except OSError as error:
             if error.errno not in _TOO_LARGE:
                 raise
@@ -277,7 +316,7 @@ class XattrStream:
             if copy_from >= 0:
                 store.backend.copy_range(copy_from, 0, fd, 0, os.fstat(copy_from).st_size)
             _write_all(fd, 0, memoryview(contents))
-            store.backend.fsetxattr(self._fd, self.attribute, _REFERENCE + name)
+            store.put(self._fd, self.attribute, _REFERENCE + name)
         except BaseException:
             os.close(fd)
             store.remove_side_files([name])
@@ -407,7 +446,7 @@ class XattrStream:
             OSError: as the kernel says.
         """
         name = _reference(self._value())
-        self._store.backend.fremovexattr(self._fd, self.attribute)
+        self._store.drop(self._fd, self.attribute)
         if name is not None:
             self._drop_side(name)
 
@@ -422,19 +461,19 @@ class XattrStream:
         if attribute != self.attribute:
             value = self._value()
             try:
-                store.backend.fsetxattr(self._fd, attribute, value)
+                store.put(self._fd, attribute, value)
             except OSError as error:
                 # No room for both: for a moment the stream has no name, and gets the old one back on failure.
                 if error.errno not in _TOO_LARGE:
                     raise
-                store.backend.fremovexattr(self._fd, self.attribute)
+                store.drop(self._fd, self.attribute)
                 try:
-                    store.backend.fsetxattr(self._fd, attribute, value)
+                    store.put(self._fd, attribute, value)
                 except OSError:
-                    store.backend.fsetxattr(self._fd, self.attribute, value)
+                    store.put(self._fd, self.attribute, value)
                     raise
             else:
-                store.backend.fremovexattr(self._fd, self.attribute)
+                store.drop(self._fd, self.attribute)
         self.attribute = attribute
         self.name = name
 
