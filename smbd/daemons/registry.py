@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from smbd.daemons import cleanupd, control
+from smbd.daemons import cleanupd, control, notifyd
 from smbd.daemons.helper import Helper
 
 
@@ -28,4 +28,5 @@ class HelperSpec:
 HELPERS: Final = (
     HelperSpec(cleanupd.NAME, cleanupd.main, wants_deaths=True),
     HelperSpec(control.NAME, control.main),
+    HelperSpec(notifyd.NAME, notifyd.main, wants_deaths=True),
 )

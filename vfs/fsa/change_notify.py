@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import FILE_LIST_DIRECTORY
+from vfs.notify.watch import Watch
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, STATUS_NOT_IMPLEMENTED, NTStatusError
-from vfs.notify.watch import NamedChange, Watch
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -43,5 +43,3 @@ def unwatch(fo: FileObject) -> None:
         fo.volume.notifier.remove(fo.watch)
         fo.watch = None
 
-
-__all__ = ["NamedChange", "unwatch", "watch"]

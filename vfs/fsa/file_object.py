@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
     from vfs.locking.oplock import Oplock
-    from vfs.notify.watch import Watch
     from vfs.modules.streams_xattr import XattrStream
+    from vfs.notify.watch import Watch
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
@@ -41,7 +41,7 @@ class FileObject:
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
-        written: something was written through this open.
+        written, renamed: that was done through this open; watchers are told when it closes.
         sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
@@ -65,6 +65,7 @@ class FileObject:
         "path_only",
         "position",
         "posix_delete",
+        "renamed",
         "share_access",
         "stat",
         "sticky_write_time",
@@ -110,6 +111,7 @@ class FileObject:
         self.posix_delete = False
         self.watch: Watch | None = None
         self.written = False
+        self.renamed = False
         self.oplock: Oplock | None = None
         self.no_readers: bytes | None = None
         self.stream: XattrStream | None = None

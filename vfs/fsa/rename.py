@@ -48,14 +48,11 @@ def check_may_rename(fo: FileObject) -> None:
     """Check what does not depend on the new name.
 
     Raises:
-        NTStatusError: STATUS_MEDIA_WRITE_PROTECTED, STATUS_ACCESS_DENIED; STATUS_SHARING_VIOLATION: the opener did not
-            let delete and rename the file while it is open.
+        NTStatusError: STATUS_MEDIA_WRITE_PROTECTED, STATUS_ACCESS_DENIED.
     """
     if fo.volume.read_only:
         raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
     fo.require(DELETE)
-    if not fo.share_access & FILE_SHARE_DELETE:
-        raise NTStatusError(STATUS_SHARING_VIOLATION, "the open itself does not share deletion")
 
 
 def _rename_stream(fo: FileObject, new_name: str, replace: bool) -> None:
@@ -103,7 +100,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     streams.remove_side_files(volume, doomed)
     leasing.parent_changed(fo)
     leasing.parent_changed(fo, to.path)
-    trigger.renamed(volume, fo.path, to.path, directory=fo.is_directory)
+    trigger.renamed(fo, to.path)
     fo.path = to.path
     fo.name = names.to_smb(to.path)
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from messaging.bus import Bus
+from messaging.bus import Bus, Handler
 from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_SMB_NOTIFY_REC_CHANGES, MSG_SMB_NOTIFY_TRIGGER
 from messaging.records import RecordError
@@ -41,16 +41,19 @@ class Notifier:
         index: the register of all processes.
         bus: the place of this process on the bus.
         kernel: whether notifyd looks for changes beside the server, so that it has to know those of the server.
+        receive: what takes the messages of others; its own method by default.
     """
 
-    def __init__(self, index: NotifyIndex, bus: Bus, *, kernel: bool) -> None:
+    def __init__(
+        self, index: NotifyIndex, bus: Bus, *, kernel: bool, receive: Handler | None = None
+    ) -> None:
         self._index = index
         self._bus = bus
         self._kernel = kernel
         self._watches: dict[bytes, list[Watch]] = {}
         self.anyone = index.anyone
         """Tells whether any process watches anything."""
-        bus.register(MSG_SMB_NOTIFY_TRIGGER, self._receive)
+        bus.register(MSG_SMB_NOTIFY_TRIGGER, receive or self._receive)
 
     # watches
 

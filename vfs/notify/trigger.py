@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 _WRITTEN: Final = FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SIZE
+_RENAMED: Final = FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_CREATION
 _RESIZED: Final = FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_ATTRIBUTES
 _STREAM_WRITTEN: Final = FILE_NOTIFY_CHANGE_STREAM_WRITE | FILE_NOTIFY_CHANGE_STREAM_SIZE
 
@@ -57,9 +58,10 @@ def written(fo: FileObject) -> None:
 
 
 def closing(fo: FileObject) -> None:
-    """Tell at the close of an open what it has written since it told so first."""
-    if fo.written:
-        modified(fo, _WRITTEN if fo.stream is None else _STREAM_WRITTEN)
+    """Tell at the close of an open what it has changed, perhaps again."""
+    if fo.written or fo.renamed:
+        changes = (_WRITTEN if fo.written else 0) | (_RENAMED if fo.renamed else 0)
+        modified(fo, changes if fo.stream is None else _STREAM_WRITTEN)
 
 
 def resized(fo: FileObject) -> None:
@@ -82,24 +84,22 @@ def removed(volume: Volume, path: bytes, *, directory: bool) -> None:
     changed(volume, path, FILE_ACTION_REMOVED, _name_filter(directory=directory))
 
 
-def renamed(volume: Volume, old: bytes, new: bytes, *, directory: bool) -> None:
-    """Tell that `old` is called `new` now; a move to another directory is a removal and an addition."""
+def renamed(fo: FileObject, to: bytes) -> None:
+    """Tell that the file of `fo` is called `to` now; a move to another directory is a removal and an addition."""
+    # Windows tells of a renamed file once more, when it is closed.
+    fo.renamed = not fo.is_directory
+    volume = fo.volume
     notifier = volume.notifier
     if notifier is None or not notifier.anyone():
         return
-    old, new = volume.full_path(old), volume.full_path(new)
-    name = _name_filter(directory=directory)
+    old, new = fo.full_path, volume.full_path(to)
+    name = _name_filter(directory=fo.is_directory)
     if parent_of(old) == parent_of(new):
         changes = [Change(FILE_ACTION_RENAMED_OLD_NAME, name, old), Change(FILE_ACTION_RENAMED_NEW_NAME, name, new)]
     else:
         changes = [Change(FILE_ACTION_REMOVED, name, old), Change(FILE_ACTION_ADDED, name, new)]
-    if directory:
+    if fo.is_directory:
         changes.append(Change(DIRECTORY_MOVED, 0, old, new))
-    else:
-        # Windows tells of a renamed file once more, to those who watch for these.
-        changes.append(
-            Change(FILE_ACTION_MODIFIED, FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_CREATION, new)
-        )
     notifier.tell(changes)
 
 

@@ -1,0 +1,129 @@
+"""inotify on the directories that are watched: notifyd's eye for changes made beside the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from smbd.eventloop import EventLoop, Timer
+from vfs.access import (
+    DELETE,
+    FILE_APPEND_DATA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    FILE_WRITE_EA,
+    WRITE_DAC,
+    WRITE_OWNER,
+)
+from vfs.file_id import FileId
+from vfs.locking.share_mode import ShareModes
+from vfs.notify.change import DIRECTORY_CHANGES_LOST, Change
+from vfs.notify.inotify import IN_IGNORED, IN_Q_OVERFLOW, Inotify
+from vfs.notify.local_changes import LocalChanges
+
+_log = logging.getLogger(__name__)
+
+_CHANGING: Final = (
+    DELETE
+    | FILE_APPEND_DATA
+    | FILE_WRITE_ATTRIBUTES
+    | FILE_WRITE_DATA
+    | FILE_WRITE_EA
+    | WRITE_DAC
+    | WRITE_OWNER
+)
+
+
+class KernelFeed:
+    """The inotify watches.
+
+    Args:
+        loop: delivers the events.
+        tell: called with changes that belong together.
+        share_modes: what the server has open.
+
+    Raises:
+        OSError: inotify cannot be used.
+    """
+
+    def __init__(self, loop: EventLoop, tell: Callable[[list[Change]], None], share_modes: ShareModes) -> None:
+        self._loop = loop
+        self._tell = tell
+        self._share_modes = share_modes
+        self._changes = LocalChanges(self._is_ours, loop.now)
+        self._inotify = Inotify()
+        self._wds: dict[bytes, int] = {}
+        # One directory may be watched by several paths.
+        self._directories: dict[int, set[bytes]] = {}
+        self._timer: Timer | None = None
+        self._complained = False
+        loop.add_reader(self._inotify.fileno(), self._readable)
+
+    def watch(self, directory: bytes) -> None:
+        """Look at a directory; harmless if that is so already. What cannot be watched is logged, once."""
+        try:
+            wd = self._inotify.add(directory)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                _log.warning("local changes in some directories go unnoticed: %s", error)
+            return
+        if self._wds.get(directory, wd) != wd:  # another directory has that name now
+            self.unwatch(directory)
+        self._wds[directory] = wd
+        self._directories.setdefault(wd, set()).add(directory)
+
+    def unwatch(self, directory: bytes) -> None:
+        """Look no longer; harmless if it was not watched."""
+        wd = self._wds.pop(directory, None)
+        if wd is None:
+            return
+        paths = self._directories.get(wd, set())
+        paths.discard(directory)
+        if not paths:
+            self._directories.pop(wd, None)
+            self._inotify.remove(wd)
+
+    def told(self, changes: Iterable[Change]) -> None:
+        """Note what the server tells of itself."""
+        self._changes.told(changes)
+
+    def _readable(self) -> None:
+        for event in self._inotify.read():
+            if event.mask & IN_Q_OVERFLOW:
+                _log.warning("the kernel lost local changes")
+                for directory in list(self._wds):
+                    self._tell([Change(DIRECTORY_CHANGES_LOST, 0, directory)])
+            elif event.mask & IN_IGNORED:
+                for directory in self._directories.pop(event.wd, set()):
+                    self._wds.pop(directory, None)
+            elif event.name:
+                for directory in self._directories.get(event.wd, ()):
+                    self._changes.event(directory, event)
+        self._plan()
+
+    def _plan(self) -> None:
+        due = self._changes.next_due()
+        if due is not None and self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, due - self._loop.now()), self._deliver)
+
+    def _deliver(self) -> None:
+        self._timer = None
+        for changes in self._changes.take():
+            self._tell(changes)
+        self._plan()
+
+    def _is_ours(self, path: bytes) -> bool:
+        try:
+            status = os.lstat(path)
+        except OSError:
+            return False
+        record = self._share_modes.live_record(FileId(status.st_dev, status.st_ino))
+        return record is not None and any(entry.access_mask & _CHANGING for entry in record.entries)
+
+    def close(self) -> None:
+        """End all watches."""
+        self._loop.remove_reader(self._inotify.fileno())
+        self._inotify.close()

@@ -1,0 +1,191 @@
+"""Changes that are made beside the server: what the kernel tells, without what the server has told itself.
+
+The kernel does not say who made a change. So every event is held back for a moment. If a process of the server tells
+of the same change, before or after, the event is dropped: a name that came or went pairs with one event; contents and
+attributes with all that are near in time, because the server changes a file in several steps. What a process of the
+server has open for writing is the server's to tell of.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from vfs.constants import (
+    FILE_ACTION_ADDED,
+    FILE_ACTION_MODIFIED,
+    FILE_ACTION_REMOVED,
+    FILE_ACTION_RENAMED_NEW_NAME,
+    FILE_ACTION_RENAMED_OLD_NAME,
+    FILE_NOTIFY_CHANGE_ATTRIBUTES,
+    FILE_NOTIFY_CHANGE_DIR_NAME,
+    FILE_NOTIFY_CHANGE_EA,
+    FILE_NOTIFY_CHANGE_FILE_NAME,
+    FILE_NOTIFY_CHANGE_LAST_ACCESS,
+    FILE_NOTIFY_CHANGE_LAST_WRITE,
+    FILE_NOTIFY_CHANGE_SECURITY,
+    FILE_NOTIFY_CHANGE_SIZE,
+)
+from vfs.notify.change import Change, parent_of
+from vfs.notify.inotify import (
+    IN_ATTRIB,
+    IN_CREATE,
+    IN_DELETE,
+    IN_ISDIR,
+    IN_MODIFY,
+    IN_MOVED_FROM,
+    IN_MOVED_TO,
+    Event,
+)
+
+#: Seconds that an event waits for a process to tell of it.
+HOLD: Final = 0.1
+#: Seconds that what a process told is remembered, for the event that is late.
+REMEMBER: Final = 1.0
+
+_CAME: Final = "came"
+_WENT: Final = "went"
+_CHANGED: Final = "changed"
+_KIND: Final = {
+    FILE_ACTION_ADDED: _CAME,
+    FILE_ACTION_RENAMED_NEW_NAME: _CAME,
+    FILE_ACTION_REMOVED: _WENT,
+    FILE_ACTION_RENAMED_OLD_NAME: _WENT,
+    FILE_ACTION_MODIFIED: _CHANGED,
+}
+_MODIFIED: Final = FILE_NOTIFY_CHANGE_LAST_WRITE | FILE_NOTIFY_CHANGE_SIZE
+_ATTRIBUTES: Final = (
+    FILE_NOTIFY_CHANGE_ATTRIBUTES
+    | FILE_NOTIFY_CHANGE_LAST_WRITE
+    | FILE_NOTIFY_CHANGE_LAST_ACCESS
+    | FILE_NOTIFY_CHANGE_EA
+    | FILE_NOTIFY_CHANGE_SECURITY
+)
+_ACTIONS: Final = (
+    (IN_CREATE, FILE_ACTION_ADDED, 0),
+    (IN_MOVED_TO, FILE_ACTION_ADDED, 0),
+    (IN_DELETE, FILE_ACTION_REMOVED, 0),
+    (IN_MOVED_FROM, FILE_ACTION_REMOVED, 0),
+    (IN_MODIFY, FILE_ACTION_MODIFIED, _MODIFIED),
+    (IN_ATTRIB, FILE_ACTION_MODIFIED, _ATTRIBUTES),
+)
+
+
+class _Held(NamedTuple):
+    due: float
+    change: Change
+    cookie: int
+
+
+class LocalChanges:
+    """Takes events and what the server's processes tell; gives out what is left.
+
+    Args:
+        is_ours: whether a process of the server has the file of a path open for writing.
+        clock: monotonic time.
+    """
+
+    def __init__(self, is_ours: Callable[[bytes], bool], clock: Callable[[], float]) -> None:
+        self._is_ours = is_ours
+        self._clock = clock
+        self._held: deque[_Held] = deque()
+        self._told: dict[tuple[str, bytes], deque[float]] = {}
+        self._told_order: deque[tuple[float, tuple[str, bytes]]] = deque()
+
+    def event(self, directory: bytes, event: Event) -> None:
+        """Note an event of the kernel in `directory`."""
+        path = directory.rstrip(b"/") + b"/" + event.name
+        name = FILE_NOTIFY_CHANGE_DIR_NAME if event.mask & IN_ISDIR else FILE_NOTIFY_CHANGE_FILE_NAME
+        for bit, action, completion_filter in _ACTIONS:
+            if event.mask & bit:
+                change = Change(action, completion_filter or name, path)
+                if not self._was_told(change) and not any(held.change == change for held in self._unpaired(change)):
+                    self._held.append(_Held(self._clock() + HOLD, change, event.cookie))
+                return
+
+    def _unpaired(self, change: Change) -> Iterable[_Held]:
+        # Only repeated modifications are one: a name may come, go and come again.
+        return self._held if change.action == FILE_ACTION_MODIFIED else ()
+
+    def told(self, changes: Iterable[Change]) -> None:
+        """Note what a process of the server tells of."""
+        now = self._clock()
+        for change in changes:
+            kind = _KIND.get(change.action)
+            if kind is None:
+                continue
+            if kind != _CHANGED and self._drop_held(kind, change.path):
+                # Its own event is paired; what else was done to the file is the server's doing, too.
+                kind = _CHANGED
+            self._drop_all_held(change.path)
+            for key in {(kind, change.path), (_CHANGED, change.path)}:
+                self._told.setdefault(key, deque()).append(now + REMEMBER)
+                self._told_order.append((now + REMEMBER, key))
+        self._forget(now)
+
+    def _drop_held(self, kind: str, path: bytes) -> bool:
+        for held in self._held:
+            if held.change.path == path and _KIND[held.change.action] == kind:
+                self._held.remove(held)
+                return True
+        return False
+
+    def _drop_all_held(self, path: bytes) -> None:
+        self._held = deque(
+            held
+            for held in self._held
+            if held.change.path != path or held.change.action != FILE_ACTION_MODIFIED
+        )
+
+    def _was_told(self, change: Change) -> bool:
+        self._forget(self._clock())
+        kind = _KIND[change.action]
+        times = self._told.get((kind, change.path))
+        if not times:
+            return False
+        if kind != _CHANGED:
+            times.popleft()
+        return True
+
+    def _forget(self, now: float) -> None:
+        order = self._told_order
+        while order and order[0][0] <= now:
+            _, key = order.popleft()
+            times = self._told.get(key)
+            while times and times[0] <= now:
+                times.popleft()
+            if not times:
+                self._told.pop(key, None)
+
+    def next_due(self) -> float | None:
+        """Return when `take` will have something; None if nothing is held."""
+        return self._held[0].due if self._held else None
+
+    def take(self) -> list[list[Change]]:
+        """Return the changes nobody has told of; those of one rename in one list."""
+        now = self._clock()
+        ready: list[_Held] = []
+        while self._held and self._held[0].due <= now:
+            ready.append(self._held.popleft())
+        groups: list[list[Change]] = []
+        while ready:
+            held = ready.pop(0)
+            if held.change.action == FILE_ACTION_MODIFIED and self._is_ours(held.change.path):
+                continue
+            other = next((one for one in ready if held.cookie and one.cookie == held.cookie), None)
+            if other is None:
+                groups.append([held.change])
+            else:
+                ready.remove(other)
+                groups.append(_moved(held.change, other.change))
+        return groups
+
+
+def _moved(old: Change, new: Change) -> list[Change]:
+    if parent_of(old.path) != parent_of(new.path):
+        return [old, new]
+    return [
+        Change(FILE_ACTION_RENAMED_OLD_NAME, old.completion_filter, old.path),
+        Change(FILE_ACTION_RENAMED_NEW_NAME, new.completion_filter, new.path),
+    ]
