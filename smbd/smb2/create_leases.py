@@ -59,7 +59,7 @@ def answer(file: FileObject) -> bytes | None:
     if request is None or lease is None:
         return None
     flags = SMB2_LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking else 0
-    if request.version != LEASE_V2:
+    if lease.version != LEASE_V2:
         return LeaseContext(request.key, lease.state, flags).pack()
     if lease.parent_key:
         flags |= SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET

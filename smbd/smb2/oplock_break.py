@@ -12,7 +12,6 @@ from smbd.wire.oplock_break import (
 )
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from vfs.ntstatus import (
-    STATUS_INVALID_DEVICE_STATE,
     STATUS_INVALID_OPLOCK_PROTOCOL,
     STATUS_INVALID_PARAMETER,
     NTStatusError,
@@ -23,8 +22,8 @@ def handle(request: Request) -> bytes:
     """Take the client's answer to a break.
 
     Raises:
-        NTStatusError: STATUS_FILE_CLOSED, STATUS_INVALID_DEVICE_STATE, STATUS_INVALID_PARAMETER,
-            STATUS_INVALID_OPLOCK_PROTOCOL for oplocks; STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL,
+        NTStatusError: STATUS_FILE_CLOSED, STATUS_INVALID_PARAMETER, STATUS_INVALID_OPLOCK_PROTOCOL for oplocks;
+            STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL,
             STATUS_REQUEST_NOT_ACCEPTED for leases.
     """
     message = unpack_break_acknowledgment(request.pdu)
@@ -40,7 +39,8 @@ def _oplock(request: Request, message: OplockBreakAcknowledgment) -> bytes:
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     oplock = opened.file.oplock if opened.file is not None else None
     if oplock is None or oplock.breaking_to is None:
-        raise NTStatusError(STATUS_INVALID_DEVICE_STATE, "no break in progress")
+        # DEVIATION: the specification says STATUS_INVALID_DEVICE_STATE, Windows and Samba answer this.
+        raise NTStatusError(STATUS_INVALID_OPLOCK_PROTOCOL, "no break in progress")
     breaks = request.connection.client.breaks
     level = message.oplock_level
     if level not in {OPLOCK_LEVEL_II, OPLOCK_NONE}:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from messaging.dbwrap.base import when_unlocked
 from vfs.constants import FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
-from vfs.fsa import delete, lock, streams
+from vfs.fsa import delete, leasing, lock, streams
 from vfs.fsa.change_notify import unwatch
 from vfs.locking.entry import DeleteToken
 from vfs.notify import trigger
@@ -38,6 +38,8 @@ def close_file(fo: FileObject) -> None:
     try:
         unwatch(fo)
         trigger.closing(fo)
+        if fo.written:
+            leasing.parent_changed(fo)
         lock.unlock_all(fo)
         try:
             _leave(fo)
@@ -87,6 +89,7 @@ def _remove(fo: FileObject, token: DeleteToken) -> None:
         return
     with _identity(token):
         delete.remove_name(fo, path)
+    when_unlocked(lambda: leasing.parent_changed(fo, path))
 
 
 @contextmanager

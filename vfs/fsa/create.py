@@ -72,6 +72,7 @@ def create(
         _remove(volume, path, directory)
         share.withdraw(fo)
         raise
+    leasing.parent_changed(fo)
     trigger.added(volume, path, directory=directory)
     return fo
 

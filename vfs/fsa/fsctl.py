@@ -10,6 +10,7 @@ from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, 
 from vfs.constants import FILE_ATTRIBUTE_SPARSE_FILE
 from vfs.fsa import attributes, lock, write
 from vfs.fsa.allocation import MAX_FILE_SIZE
+from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,

@@ -114,19 +114,20 @@ def join(fo: FileObject, granted: int) -> Oplock | None:
     return Oplock(OPLOCK_LEASE, request.key, lease)
 
 
-def parent_changed(fo: FileObject) -> None:
-    """Break the leases on the directory of `fo`: an entry of it was added, removed or changed."""
-    directory_changed(fo.volume, fo.path.rpartition(b"/")[0], fo.owner)
-
-
-def directory_changed(volume: Volume, directory: bytes, owner: OpenOwner) -> None:
-    """Break the leases on a directory of the volume, but for the one that `owner` names as its parent's.
+def parent_changed(fo: FileObject, path: bytes | None = None) -> None:
+    """Break the leases on the directory of `fo`: an entry was added, removed or changed; not the lease that it names.
 
     Costs one lock-free look while nobody has a lease on any directory. What cannot be found out is left alone.
+
+    Args:
+        fo: who changed it.
+        path: which entry, if it is not the one that `fo` was opened by; relative to the share.
     """
+    volume, owner = fo.volume, fo.owner
     modes = volume.share_modes
     if modes.leases is None or not modes.leases.any_directories():
         return
+    directory = (fo.path if path is None else path).rpartition(b"/")[0]
     try:
         stat = volume.backend.stat_path(directory)
     except OSError:

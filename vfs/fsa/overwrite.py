@@ -16,7 +16,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
     FILE_SUPERSEDED,
 )
-from vfs.fsa import allocation, attributes, ea, share, times
+from vfs.fsa import allocation, attributes, ea, leasing, share, times
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, NTStatusError
 
@@ -72,4 +72,5 @@ def overwrite(fo: FileObject, params: OpenParams) -> None:
     except BaseException:
         share.withdraw(fo)
         raise
+    leasing.parent_changed(fo)
     trigger.modified(fo, _CHANGES)

@@ -26,8 +26,8 @@ from vfs.constants import (
     FILETIME_THAW,
 )
 from vfs.fsa import allocation, attributes, delete, leasing, times, write
-from vfs.locking.breaks import contend_level2
 from vfs.fsa.open_checks import MODE_FLAGS
+from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
@@ -151,7 +151,9 @@ def set_allocation(fo: FileObject, size: int) -> None:
     _check_size(fo, size)
     try:
         if size < fo.end_of_file():
+            contend_level2(fo)
             fo.truncate(size)
+            leasing.parent_changed(fo)
             write.modified(fo)
             trigger.resized(fo)
         else:

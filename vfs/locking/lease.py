@@ -102,7 +102,8 @@ def begin_break(lease: LeaseRecord, target: int) -> Notification | None:
     target &= lease.state
     if target == lease.state:
         return None
-    return _tell(lease, target)
+    lease.epoch = (lease.epoch + 1) % _EPOCHS
+    return _tell(lease, target, target)
 
 
 def acknowledge(lease: LeaseRecord, state: int) -> Notification | None:
@@ -119,7 +120,10 @@ def acknowledge(lease: LeaseRecord, state: int) -> Notification | None:
     required = lease.required
     lease.state = state
     _end_break(lease)
-    return _tell(lease, state & required) if state & ~required else None
+    if not state & ~required:
+        return None
+    # Something was asked for meanwhile. In a further step a client keeps READ if it has more than that.
+    return _tell(lease, state & (required | LEASE_READ) if state & ~LEASE_READ else required, required)
 
 
 def expire(lease: LeaseRecord) -> bool:
@@ -131,18 +135,16 @@ def expire(lease: LeaseRecord) -> bool:
     return True
 
 
-def _tell(lease: LeaseRecord, target: int) -> Notification:
+def _tell(lease: LeaseRecord, requested: int, required: int) -> Notification:
     old = lease.state
-    lease.epoch = (lease.epoch + 1) % _EPOCHS
     if not old & ~LEASE_READ:
         # Read caching alone ends at once: there is nothing to write back or to close.
-        lease.state = target
-        return Notification(old, target, lease.epoch, wants_answer=False)
+        lease.state = requested
+        return Notification(old, requested, lease.epoch, wants_answer=False)
     lease.breaking = True
-    lease.required = target
-    # A file's lease keeps READ in the first step, as Windows does it.
-    lease.requested = target if lease.directory else target | old & LEASE_READ
-    return Notification(old, lease.requested, lease.epoch, wants_answer=True)
+    lease.requested = requested
+    lease.required = required
+    return Notification(old, requested, lease.epoch, wants_answer=True)
 
 
 def _end_break(lease: LeaseRecord) -> None:

@@ -124,11 +124,11 @@ class Contention:
     Attributes:
         breaks: what is to be broken.
         blocker: who has to answer before the open can go on; None if it need not wait.
-        handle_lease, oplock: somebody else has such a one.
+        handle_lease, oplock, writer: somebody else has such a one; `writer` caches writes.
         no_write: others have the file open in earnest, so nobody can be alone with it.
     """
 
-    __slots__ = ("blocker", "breaks", "handle_lease", "no_write", "oplock")
+    __slots__ = ("blocker", "breaks", "handle_lease", "no_write", "oplock", "writer")
 
     def __init__(self) -> None:
         self.breaks: list[Break] = []
@@ -136,6 +136,7 @@ class Contention:
         self.handle_lease = False
         self.oplock = False
         self.no_write = False
+        self.writer = False
 
 
 LeaseLookup = Callable[[bytes, bytes], "LeaseRecord | None"]
@@ -200,6 +201,8 @@ def contend(
         found.no_write = True
         if state & LEASE_HANDLE:
             found.handle_lease = True
+        if state & LEASE_WRITE:
+            found.writer = True
         if level != OPLOCK_LEASE:
             found.oplock = True
         elif is_lease_stat_open(wanted.access) and not wanted.overwrites:
@@ -237,11 +240,12 @@ def grant(wanted: Wanted, found: Contention, *, level_ii: bool, byte_range_locks
         wanted: what is asked for.
         found: what the others mean for it.
         level_ii: shared oplocks are granted.
-        byte_range_locks: somebody has locked a range of the file, so its data must not be cached.
+        byte_range_locks: somebody has locked a range of the file, so its data must not be cached. Nor may they while
+            somebody else caches writes, whom an open for attributes does not disturb.
     """
     lease = wanted.lease
     state = lease.state if lease is not None else STATE_OF_LEVEL.get(wanted.level, LEASE_NONE)
-    if byte_range_locks:
+    if byte_range_locks or found.writer:
         state &= ~LEASE_READ
     if found.no_write:
         state &= ~LEASE_WRITE

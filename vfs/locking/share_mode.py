@@ -363,6 +363,15 @@ class ShareModes:
                     return True
         return False
 
+    def open_below(self, directory: bytes) -> list[FileId]:
+        """Return what somebody has open beneath the absolute path `directory`. Visits every record."""
+        prefix = directory + b"/"
+        return [
+            file_id
+            for file_id, record in self.traverse()
+            if any(record.name_of(entry).startswith(prefix) for entry in record.entries)
+        ]
+
     def remove_server(self, server_id: ServerId) -> int:
         """Drop all opens of a process that died and return their number (cleanupd calls this)."""
         dropped = 0
