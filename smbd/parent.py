@@ -36,6 +36,7 @@ from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
 from smbd.pidfile import PidFile
 from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
+from smbd.preload import warm_up
 from smbd.sdnotify import Notifier
 from smbd.worker import client_address, run_worker
 from smbd.xsrv.databases import Databases
@@ -117,6 +118,7 @@ class Parent:
             raise
         self._queue_signals()
         setproctitle("smbd: parent")
+        warm_up()
         gc.collect()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
 

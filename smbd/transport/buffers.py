@@ -15,6 +15,11 @@ HEADROOM: Final = 64 * 1024
 SEAL_SPARE: Final = 16
 
 
+def anonymous(size: int) -> memoryview:
+    """Return `size` bytes of private memory that the kernel commits as it is touched."""
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+
+
 class OutBuffer:
     """Bytes on their way to the socket: filled from 0 to `end`, sent by one call.
 
@@ -27,7 +32,7 @@ class OutBuffer:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.view = memoryview(mmap.mmap(-1, size))
+        self.view = anonymous(size)
         self.end = 0
 
     def room(self) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import mmap
 import os
 import socket
 import struct
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from smbd.eventloop import EventLoop
-from smbd.transport.buffers import HEADROOM, SEAL_SPARE, OutBuffer
+from smbd.transport.buffers import HEADROOM, SEAL_SPARE, OutBuffer, anonymous
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ class TcpTransport:
         self._handler: FrameHandler | None = None
         self._max_message = max_message
         self._buffer_size = max_message + HEADROOM
-        self._in = memoryview(mmap.mmap(-1, self._buffer_size))
+        self._in = anonymous(self._buffer_size)
         self._in_end = 0
         self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
         self._out = OutBuffer(self._buffer_size)
