@@ -38,7 +38,7 @@ def tree() -> Iterator[Path]:
 def serve(kind: type[Server], tree: Path) -> Server:
     # Without acl_xattr: the accounts of two servers have different SIDs.
     return kind(
-        tree.parent / kind.__name__,
+        Path(tempfile.mkdtemp(dir=tree.parent)) / "server",
         shares={"tmp": {"path": str(tree), "read only": "no"}},
         options={"vfs objects": "streams_xattr"},
     )
