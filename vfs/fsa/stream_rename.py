@@ -27,7 +27,8 @@ from vfs.ntstatus import (
 if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.file_object import FileObject
-    from vfs.modules.streams_xattr import StreamsXattr, XattrStream
+    from vfs.modules.streams_xattr import StreamsXattr
+    from vfs.modules.xattr_stream import XattrStream
 
 _COPY: Final = 1 << 20
 

@@ -53,7 +53,8 @@ from vfs.fsa.open_checks import CREATES, OVERWRITES
 from vfs.fsa.params import OpenOwner
 from vfs.fsa.stat import StreamInfo
 from vfs.locking.entry import ENTRY_STREAM, ShareModeEntry
-from vfs.modules.streams_xattr import StreamsXattr, XattrStream
+from vfs.modules.streams_xattr import StreamsXattr
+from vfs.modules.xattr_stream import XattrStream
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.fsa.names import component_to_str, to_unix
@@ -21,26 +20,25 @@ from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.posix.backend import PosixBackend
-    from vfs.posix.syscalls import Stat
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_PREFIX: Final = "user.DosStream."
 _TYPE: Final = ":$DATA"
-_END: Final = b"\0"
-_REFERENCE: Final = b"pysmbd-side-file:"
+END: Final = b"\0"
+"""Behind the contents, so that an empty stream has a value."""
+REFERENCE: Final = b"pysmbd-side-file:"
+"""Begins a value that names a side file."""
 XATTR_SIZE_MAX: Final = 65536
 """No Linux file system stores more in one attribute."""
 XATTR_NAME_MAX: Final = 255
-_TOO_LARGE: Final = frozenset({errno.E2BIG, errno.ENOSPC, errno.ERANGE})
-_BLOCK: Final = 512
+TOO_LARGE: Final = frozenset({errno.E2BIG, errno.ENOSPC, errno.ERANGE})
+"""How file systems say that an attribute cannot hold a value."""
+BLOCK: Final = 512
 _UNIT: Final = 4096
 """Streams in attributes are said to take whole units of this size."""
-_COPY: Final = 1 << 20
 _NOT_STREAMS: Final = ("user.DOSATTRIB", "user.SAMBA_PAI")
 """Other attributes of the servers, which a short prefix would show as streams."""
-
-Guard = Callable[[], AbstractContextManager[object]]
 
 
 class StreamEntry(NamedTuple):
@@ -51,20 +49,22 @@ class StreamEntry(NamedTuple):
     allocation_size: int
 
 
-def _reference(value: bytes) -> bytes | None:
+def reference_of(value: bytes) -> bytes | None:
     """Return the name of the side file that an attribute's value refers to, None if it is contents."""
-    if value[-1:] != _END and value.startswith(_REFERENCE):
-        name = value[len(_REFERENCE) :]
+    if value[-1:] != END and value.startswith(REFERENCE):
+        name = value[len(REFERENCE) :]
         if side_files.owner_of(name) is not None:
             return name
     return None
 
 
-def _contents(value: bytes) -> bytes:
-    return value[:-1] if value[-1:] == _END else value
+def data_of(value: bytes) -> bytes:
+    """Return the contents that an attribute's value holds."""
+    return value[:-1] if value[-1:] == END else value
 
 
-def _allocation(size: int) -> int:
+def allocation_of(size: int) -> int:
+    """Return the space that a stream of `size` bytes in an attribute is said to take."""
     return -(-size // _UNIT) * _UNIT
 
 
@@ -186,13 +186,13 @@ class StreamsXattr:
             value = self.get(fd, attribute)
             if value is None:
                 continue
-            side = _reference(value)
+            side = reference_of(value)
             if side is None:
-                size = len(_contents(value))
-                result.append(StreamEntry(name, size, _allocation(size)))
+                size = len(data_of(value))
+                result.append(StreamEntry(name, size, allocation_of(size)))
             else:
                 stat = self.side.stat(side)
-                result.append(StreamEntry(name, stat.size, stat.blocks * _BLOCK) if stat else StreamEntry(name, 0, 0))
+                result.append(StreamEntry(name, stat.size, stat.blocks * BLOCK) if stat else StreamEntry(name, 0, 0))
         return result
 
     def create(self, fd: int, name: str) -> str:
@@ -203,7 +203,7 @@ class StreamsXattr:
             OSError: as the kernel says.
         """
         attribute = self.attribute(name)
-        self.backend.fsetxattr(fd, attribute, _END, os.XATTR_CREATE)
+        self.backend.fsetxattr(fd, attribute, END, os.XATTR_CREATE)
         return attribute
 
     def side_files(self, fd: int, ino: int) -> list[bytes]:
@@ -215,7 +215,7 @@ class StreamsXattr:
         found = []
         for _, attribute in self._attributes(fd):
             value = self.get(fd, attribute)
-            side = _reference(value) if value is not None else None
+            side = reference_of(value) if value is not None else None
             if side is not None and side_files.owner_of(side) == ino:
                 found.append(side)
         return found
@@ -238,250 +238,3 @@ class StreamsXattr:
                 self.side.remove(name)
             except OSError as error:
                 _log.warning("side file %r stays: %s", name, error)
-
-
-class XattrStream:
-    """The contents of one stream, as an open of it sees them.
-
-    Nothing is kept between two calls but the descriptor of a side file, so that all opens of all processes see the
-    same. Changes happen under `guard`, the lock that the processes share; reading takes none.
-
-    Attributes:
-        name: as stored.
-        attribute: the extended attribute.
-    """
-
-    __slots__ = ("_base", "_fd", "_guard", "_side_fd", "_side_name", "_store", "attribute", "name")
-
-    def __init__(self, store: StreamsXattr, fd: int, base: Stat, name: str, attribute: str, guard: Guard) -> None:
-        self._store = store
-        self._fd = fd
-        self._base = base
-        self._guard = guard
-        self._side_fd = -1
-        self._side_name = b""
-        self.name = name
-        self.attribute = attribute
-
-    def close(self) -> None:
-        """Give the descriptor of the side file back."""
-        if self._side_fd >= 0:
-            os.close(self._side_fd)
-            self._side_fd = -1
-
-    def _value(self) -> bytes:
-        value = self._store.get(self._fd, self.attribute)
-        return _END if value is None else value
-
-    def _put(self, contents: bytes) -> bool:
-        """Store the contents in the attribute; False if it cannot hold them."""
-        if len(contents) >= self._store.limit:
-            return False
-        try:
-            self._store.put(self._fd, self.attribute, contents + _END)
-        except OSError as error:
-            if error.errno not in _TOO_LARGE:
-                raise
-            return False
-        return True
-
-    def _keep(self, name: bytes, fd: int) -> int:
-        self.close()
-        self._side_name = name
-        self._side_fd = fd
-        return fd
-
-    def _side(self, name: bytes) -> int:
-        """Return a descriptor of the side file `name`."""
-        if self._side_fd >= 0 and self._side_name == name:
-            return self._side_fd
-        return self._keep(name, self._store.side.open(name))
-
-    def _writable_side(self, name: bytes) -> int:
-        """Return the side file for writing; one of another file (this one was copied from it) is copied first."""
-        try:
-            fd = self._side(name)
-        except FileNotFoundError:
-            _log.warning("side file %r is lost; the stream %r begins anew", name, self.name)
-            return self._spill(b"")
-        if side_files.owner_of(name) == self._base.ino:
-            return fd
-        return self._spill(b"", copy_from=fd)
-
-    def _spill(self, contents: bytes, copy_from: int = -1) -> int:
-        """Move the stream to a new side file and return its descriptor."""
-        store = self._store
-        name, fd = store.side.create(self._base)
-        try:
-            if copy_from >= 0:
-                store.backend.copy_range(copy_from, 0, fd, 0, os.fstat(copy_from).st_size)
-            _write_all(fd, 0, memoryview(contents))
-            store.put(self._fd, self.attribute, _REFERENCE + name)
-        except BaseException:
-            os.close(fd)
-            store.remove_side_files([name])
-            raise
-        return self._keep(name, fd)
-
-    def _drop_side(self, name: bytes) -> None:
-        self.close()
-        if side_files.owner_of(name) == self._base.ino:
-            self._store.side.remove(name)
-
-    def size(self) -> int:
-        """Return the end of file.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        return self.sizes()[0]
-
-    def sizes(self) -> tuple[int, int]:
-        """Return end of file and allocation size.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        value = self._value()
-        name = _reference(value)
-        if name is None:
-            size = len(_contents(value))
-            return size, _allocation(size)
-        try:
-            stat = os.fstat(self._side(name))
-        except FileNotFoundError:
-            return 0, 0
-        return stat.st_size, stat.st_blocks * _BLOCK
-
-    def read_into(self, offset: int, view: memoryview) -> int:
-        """Read at `offset` and return the number of bytes; 0 at the end.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        value = self._value()
-        name = _reference(value)
-        if name is None:
-            data = _contents(value)[offset : offset + len(view)]
-            view[: len(data)] = data
-            return len(data)
-        try:
-            return os.preadv(self._side(name), (view,), offset)
-        except FileNotFoundError:
-            return 0
-
-    def write(self, offset: int, view: memoryview) -> None:
-        """Write all of `view`; a gap before it reads as zeros.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        with self._guard():
-            value = self._value()
-            name = _reference(value)
-            if name is None:
-                old = _contents(value)
-                end = offset + len(view)
-                if max(end, len(old)) < self._store.limit:
-                    new = bytearray(old)
-                    if offset > len(new):
-                        new.extend(bytes(offset - len(new)))
-                    new[offset:end] = view
-                    if self._put(bytes(new)):
-                        return
-                fd = self._spill(old)
-            else:
-                fd = self._writable_side(name)
-            _write_all(fd, offset, view)
-
-    def truncate(self, size: int) -> None:
-        """Set the end of file; an emptied stream returns to the attribute.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        with self._guard():
-            value = self._value()
-            name = _reference(value)
-            if name is None:
-                old = _contents(value)
-                if size == len(old):
-                    return
-                if size < self._store.limit and self._put(old[:size].ljust(size, _END)):
-                    return
-                fd = self._spill(old[:size])
-            elif not size and self._put(b""):
-                self._drop_side(name)
-                return
-            else:
-                fd = self._writable_side(name)
-            os.ftruncate(fd, size)
-
-    def zero(self, start: int, length: int) -> None:
-        """Make a range inside the stream zero.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        while length > 0:
-            count = min(length, _COPY)
-            self.write(start, memoryview(bytes(count)))
-            start += count
-            length -= count
-
-    def sync(self) -> None:
-        """Force the contents in a side file to the disk; those in an attribute go with the file.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        name = _reference(self._value())
-        if name is not None:
-            os.fsync(self._side(name))
-
-    def remove(self) -> None:
-        """Remove the stream.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        name = _reference(self._value())
-        self._store.drop(self._fd, self.attribute)
-        if name is not None:
-            self._drop_side(name)
-
-    def rename(self, name: str) -> None:
-        """Give the stream another name; what has that name is replaced.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        store = self._store
-        attribute = store.attribute(name)
-        if attribute != self.attribute:
-            value = self._value()
-            try:
-                store.put(self._fd, attribute, value)
-            except OSError as error:
-                # No room for both: for a moment the stream has no name, and gets the old one back on failure.
-                if error.errno not in _TOO_LARGE:
-                    raise
-                store.drop(self._fd, self.attribute)
-                try:
-                    store.put(self._fd, attribute, value)
-                except OSError:
-                    store.put(self._fd, self.attribute, value)
-                    raise
-            else:
-                store.drop(self._fd, self.attribute)
-        self.attribute = attribute
-        self.name = name
-
-
-def _write_all(fd: int, offset: int, view: memoryview) -> None:
-    while view:
-        count = os.pwrite(fd, view, offset)
-        if not count:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        view = view[count:]
-        offset += count
