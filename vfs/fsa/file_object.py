@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vfs.file_id import FileId
     from vfs.fsa.params import OpenOwner
     from vfs.locking.oplock import Oplock
-    from vfs.modules.streams_xattr import XattrStream
+    from vfs.modules.xattr_stream import XattrStream
     from vfs.notify.watch import Watch
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
