@@ -44,7 +44,18 @@ class Breaks:
         self._client = client
         # By number of the open, or by lease key.
         self._timers: dict[int | bytes, Timer] = {}
-        client.ctx.bus.register(MSG_SMB_BREAK_REQUEST, self._requested)
+        ctx = client.ctx
+        ctx.bus.register(MSG_SMB_BREAK_REQUEST, self._requested)
+        modes = ctx.databases.share_modes
+        ask_others = modes.send_break
+
+        def ask(owner: ServerId, payload: bytes) -> None:
+            if owner == ctx.server_id:
+                self._requested(owner, payload)
+            else:
+                ask_others(owner, payload)
+
+        modes.send_break = ask
 
     def _requested(self, source: ServerId, payload: bytes) -> None:
         request = unpack_request(payload)
@@ -157,7 +168,7 @@ class Breaks:
     # common
 
     def _send(self, opened: Open, body: bytes) -> bool:
-        """Send over any connection of the open's session; False if there is none."""
+        """Send over the oldest connection of the open's session that there is; False if there is none."""
         session = opened.session
         for connection in session.channels:
             if not connection.transport.closed:

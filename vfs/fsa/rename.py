@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
-from vfs.constants import FILE_SHARE_DELETE
+from vfs.file_id import FileId
 from vfs.fsa import leasing, names, stream_rename, streams, target
 from vfs.notify import trigger
 from vfs.ntstatus import (
@@ -83,6 +83,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     if streams.any_open(volume, fo.file_id):
         raise NTStatusError(STATUS_ACCESS_DENIED, "a stream of the file is open")
     target.check_parent(fo, to)
+    _check_parent_stays(fo, to)
     doomed = streams.doomed_side_files(volume, to.existing) if replaces and to.existing is not None else []
     old = fo.full_path
     with volume.share_modes.lock(fo.file_id) as lock:
@@ -103,6 +104,20 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     trigger.renamed(fo, to.path)
     fo.path = to.path
     fo.name = names.to_smb(to.path)
+
+
+def _check_parent_stays(fo: FileObject, to: Target) -> None:
+    """Refuse while the directory of the new name may be deleted by somebody who has it open ([MS-FSA] 2.1.5.15.12).
+
+    Raises:
+        NTStatusError: STATUS_SHARING_VIOLATION.
+        OSError: the directory cannot be looked at.
+    """
+    volume = fo.volume
+    parent = volume.backend.stat_path(to.path.rpartition(b"/")[0])
+    record = volume.share_modes.live_record(FileId(parent.dev, parent.ino))
+    if record is not None and any(entry.access_mask & DELETE for entry in record.entries):
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "the directory is open for deletion")
 
 
 def _follow(fo: FileObject) -> None:

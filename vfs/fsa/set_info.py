@@ -56,7 +56,7 @@ def set_basic(
     """Set times and attributes ([MS-FSA] 2.1.5.15.2).
 
     Times are FILETIMEs; 0 leaves one, -1 leaves it and freezes it for this open, -2 thaws it. The change time is the
-    kernel's and cannot be set. Attributes 0 leave them.
+    kernel's; one that is set lasts until the next change. Attributes 0 leave them.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
@@ -75,6 +75,8 @@ def set_basic(
         if file_attributes or not times.is_special(creation_time):
             _set_stored(fo, creation_time, file_attributes)
         _set_times(fo, last_access_time, last_write_time)
+        if not times.is_special(change_time):
+            attributes.store_change_time(fo.volume, fo.fd, change_time)  # last: any change makes it void
     except OSError as error:
         raise from_oserror(error, "set basic information") from None
     leasing.parent_changed(fo)
@@ -150,8 +152,8 @@ def set_allocation(fo: FileObject, size: int) -> None:
     """
     _check_size(fo, size)
     try:
+        contend_level2(fo)
         if size < fo.end_of_file():
-            contend_level2(fo)
             fo.truncate(size)
             leasing.parent_changed(fo)
             write.modified(fo)
