@@ -28,7 +28,12 @@ _RECEIVE_CHUNK: Final = 64 * 1024
 _BATCH_LIMIT: Final = 256 * 1024
 #: A client that does not read its replies is not read from either beyond this many queued bytes.
 _BACKLOG_LIMIT: Final = 4 * 1024 * 1024
+# The session service of NetBIOS (RFC 1002 4.3): packet types, and the 17 bits of its length.
+_NBT_SESSION_REQUEST: Final = 0x81
+_NBT_POSITIVE_RESPONSE: Final = 0x82
 _NBT_KEEPALIVE: Final = 0x85
+_NBT_LENGTH: Final = 0x1FFFF
+_NBT_MAX_NAMES: Final = 512
 
 
 class FrameHandler(Protocol):
@@ -114,11 +119,14 @@ class TcpTransport:
         while end - start >= PREFIX_SIZE:
             length = _PREFIX.unpack_from(view, start)[0]
             if length > self._max_message:
-                if length >> 24 == _NBT_KEEPALIVE:
-                    start += PREFIX_SIZE
-                    continue
-                self.close(f"frame of {length:#x} bytes, {self._max_message} are allowed")
-                return
+                if not self._session_service(length):
+                    self.close(f"frame of {length:#x} bytes, {self._max_message} are allowed")
+                    return
+                start += PREFIX_SIZE + (length & _NBT_LENGTH)
+                if start > end:
+                    self.close("truncated NetBIOS session request")
+                    return
+                continue
             missing = start + PREFIX_SIZE + length - end
             if missing > 0:
                 # Only a frame larger than one chunk is received to its exact end: small ones come in batches.
@@ -132,6 +140,19 @@ class TcpTransport:
         if rest and start:
             view[:rest] = view[start:end]
         self._in_end = rest
+
+    def _session_service(self, prefix: int) -> bool:
+        """Answer what only a client of port 139 sends (RFC 1002 4.3); False if `prefix` is none of it.
+
+        Whatever name it calls is ours.
+        """
+        kind = prefix >> 24
+        if kind == _NBT_SESSION_REQUEST and prefix & _NBT_LENGTH <= _NBT_MAX_NAMES:
+            out = self.buffer(0)
+            _PREFIX.pack_into(out.view, out.end, _NBT_POSITIVE_RESPONSE << 24)
+            out.end += PREFIX_SIZE
+            return True
+        return kind == _NBT_KEEPALIVE
 
     # sending
 

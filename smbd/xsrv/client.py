@@ -58,6 +58,10 @@ class Client:
     def add_connection(self, sock: socket.socket) -> Connection:
         """Take over an accepted socket."""
         parameters = self.ctx.config.globals
+        if parameters.keepalive > 0:
+            # The kernel asks a silent client whether it lives, and reports its death as an error of the socket.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, parameters.keepalive)
         largest = max(parameters.smb2_max_read, parameters.smb2_max_write, parameters.smb2_max_trans)
         connection = Connection(self, TcpTransport(sock, self.ctx.loop, largest + _FRAME_OVERHEAD))
         self.connections.append(connection)

@@ -88,6 +88,22 @@ def test_a_keepalive_is_no_frame(pair):
     assert handler.frames == [b"x"]
 
 
+def test_a_netbios_session_request_is_welcome(pair):
+    client, handler, loop = pair
+    names = os.urandom(68)
+    client.sendall(b"\x81\0\0\x44" + names + frame(b"x"))
+    serve(loop, handler, 1)
+    assert handler.frames == [b"x"]
+    assert client.recv(100) == b"\x82\0\0\0"
+
+
+def test_a_truncated_netbios_session_request_is_not(pair):
+    client, handler, loop = pair
+    client.sendall(b"\x81\0\0\x44" + b"short")
+    serve(loop, handler, 1)
+    assert "truncated" in handler.closed
+
+
 def test_the_end_of_the_stream_closes_once(pair):
     client, handler, loop = pair
     client.close()
