@@ -33,7 +33,8 @@ _NBT_SESSION_REQUEST: Final = 0x81
 _NBT_POSITIVE_RESPONSE: Final = 0x82
 _NBT_KEEPALIVE: Final = 0x85
 _NBT_LENGTH: Final = 0x1FFFF
-_NBT_MAX_NAMES: Final = 512
+_NBT_TYPES: Final = (_NBT_SESSION_REQUEST, _NBT_KEEPALIVE)
+_NBT_MAX_PACKET: Final = 512
 
 
 class FrameHandler(Protocol):
@@ -119,13 +120,15 @@ class TcpTransport:
         while end - start >= PREFIX_SIZE:
             length = _PREFIX.unpack_from(view, start)[0]
             if length > self._max_message:
-                if not self._session_service(length):
+                packet = PREFIX_SIZE + (length & _NBT_LENGTH)
+                if length >> 24 not in _NBT_TYPES or packet > _NBT_MAX_PACKET:
                     self.close(f"frame of {length:#x} bytes, {self._max_message} are allowed")
                     return
-                start += PREFIX_SIZE + (length & _NBT_LENGTH)
-                if start > end:
-                    self.close("truncated NetBIOS session request")
-                    return
+                if packet > end - start:
+                    break
+                if length >> 24 == _NBT_SESSION_REQUEST:
+                    self._accept_netbios_session()
+                start += packet
                 continue
             missing = start + PREFIX_SIZE + length - end
             if missing > 0:
@@ -141,18 +144,11 @@ class TcpTransport:
             view[:rest] = view[start:end]
         self._in_end = rest
 
-    def _session_service(self, prefix: int) -> bool:
-        """Answer what only a client of port 139 sends (RFC 1002 4.3); False if `prefix` is none of it.
-
-        Whatever name it calls is ours.
-        """
-        kind = prefix >> 24
-        if kind == _NBT_SESSION_REQUEST and prefix & _NBT_LENGTH <= _NBT_MAX_NAMES:
-            out = self.buffer(0)
-            _PREFIX.pack_into(out.view, out.end, _NBT_POSITIVE_RESPONSE << 24)
-            out.end += PREFIX_SIZE
-            return True
-        return kind == _NBT_KEEPALIVE
+    def _accept_netbios_session(self) -> None:
+        """Answer what a client of port 139 begins with (RFC 1002 4.3); whatever name it calls is ours."""
+        out = self.buffer(0)
+        _PREFIX.pack_into(out.view, out.end, _NBT_POSITIVE_RESPONSE << 24)
+        out.end += PREFIX_SIZE
 
     # sending
 
