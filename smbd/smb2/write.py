@@ -49,7 +49,12 @@ def handle(request: Request) -> Result | AsyncResult:
 
 async def _sync(request: Request, file: FileObject, count: int) -> bytes:
     try:
-        await request.connection.loop.run_in_thread(os.fdatasync, file.fd)
+        if file.stream is None:
+            await request.connection.loop.run_in_thread(os.fdatasync, file.fd)
+        else:
+            # In an extended attribute, which is no data of the file, or in a file of its own.
+            file.stream.sync()
+            await request.connection.loop.run_in_thread(os.fsync, file.fd)
     except OSError as error:
         raise from_oserror(error, "fdatasync") from error
     return WriteResponse(count).pack()

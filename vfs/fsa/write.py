@@ -88,9 +88,11 @@ def sync(fo: FileObject) -> None:
     Raises:
         OSError: as the kernel says.
     """
-    if fo.stream is not None:
+    if fo.stream is None:
+        os.fdatasync(fo.fd)
+    else:
         fo.stream.sync()
-    os.fdatasync(fo.fd)
+        os.fsync(fo.fd)
 
 
 def modified(fo: FileObject) -> None:

@@ -38,6 +38,7 @@ from vfs.fsa import (
     close,
     directory,
     ea,
+    flush,
     fsctl,
     link,
     query_fs,
@@ -595,3 +596,9 @@ def test_contents_that_look_like_a_reference(share: Share, big: FileObject) -> N
     put(fo, reference)
     assert get(fo) == reference
     close.close_file(big)
+
+
+def test_write_through(share: Share, big: FileObject) -> None:
+    for fo in (big, share.create("other:s")):
+        assert write.write(fo, 0, memoryview(b"1"), write_through=True) == 1
+        flush.flush(fo)
