@@ -7,7 +7,7 @@ a timer runs: whoever does not answer loses what it holds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from messaging.msg_types import MSG_SMB_BREAK_REQUEST
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from messaging.server_id import ServerId
     from smbd.eventloop import Timer
     from smbd.xsrv.client import Client
+    from smbd.xsrv.connection import Connection
     from smbd.xsrv.open import Open
+    from smbd.xsrv.session import Session
     from vfs.fsa.file_object import FileObject
     from vfs.locking.lease import Notification
 
@@ -96,7 +98,7 @@ class Breaks:
 
     def _tell_oplock(self, opened: Open, level: int) -> bool:
         message = OplockBreakNotification(opened.persistent_id, opened.volatile_id, level)
-        return self._send(opened, message.pack())
+        return self._send(opened.session, opened.session.channels, message.pack())
 
     def _oplock_expired(self, opened: Open) -> None:
         file = opened.file
@@ -131,7 +133,8 @@ class Breaks:
             SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED if notification.wants_answer else 0,
             notification.epoch if lease is not None and lease.version == LEASE_V2 else 0,
         )
-        sent = self._send(opened, message.pack())
+        # A lease is the client's, not the session's.
+        sent = self._send(opened.session, self._client.connections, message.pack())
         if not notification.wants_answer:
             return
         if sent:
@@ -167,14 +170,14 @@ class Breaks:
 
     # common
 
-    def _send(self, opened: Open, body: bytes) -> bool:
-        """Send over the oldest connection of the open's session that there is; False if there is none."""
-        session = opened.session
-        for connection in session.channels:
-            if not connection.transport.closed:
-                respond.send_notification(connection, session, SMB2_OPLOCK_BREAK, body)
-                connection.transport.flush()
-                return True
+    def _send(self, session: Session, connections: Iterable[Connection], body: bytes) -> bool:
+        """Send over the first connection that can be used; False if there is none."""
+        for connection in connections:
+            if connection.transport.closed or (session.encrypts and connection not in session.channels):
+                continue
+            respond.send_notification(connection, session, SMB2_OPLOCK_BREAK, body)
+            connection.transport.flush()
+            return True
         return False
 
     def _start_timer(self, key: int | bytes, expired: Callable[[], None]) -> None:

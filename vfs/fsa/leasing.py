@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from vfs.file_id import FileId
+from vfs.fsa.names import component_to_str
 from vfs.locking import breaks
 from vfs.locking.entry import LOCKING_CODEC
 from vfs.locking.lease import LeaseFile, new_lease, upgrade
@@ -43,7 +44,7 @@ def requested_level(fo: FileObject) -> int:
     if fo.is_directory:
         lease = fo.owner.lease
         return level if lease is not None and lease.on_directory else OPLOCK_NONE
-    if volume.without_oplocks is not None and volume.without_oplocks(fo.path.rpartition(b"/")[2]):
+    if volume.without_oplocks is not None and volume.without_oplocks(component_to_str(fo.path.rpartition(b"/")[2])):
         return OPLOCK_NONE
     return level
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
+from vfs.constants import FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 from vfs.fsa import leasing, names, stream_rename, streams, target
+from vfs.locking.share_mode import conflicts
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -107,7 +109,9 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
 
 
 def _check_parent_stays(fo: FileObject, to: Target) -> None:
-    """Refuse while the directory of the new name may be deleted by somebody who has it open ([MS-FSA] 2.1.5.15.12).
+    """Refuse while somebody has the directory of the new name open who could delete it, or forbids that.
+
+    Windows opens it for the time of the rename, with DELETE and without sharing that.
 
     Raises:
         NTStatusError: STATUS_SHARING_VIOLATION.
@@ -116,8 +120,11 @@ def _check_parent_stays(fo: FileObject, to: Target) -> None:
     volume = fo.volume
     parent = volume.backend.stat_path(to.path.rpartition(b"/")[0])
     record = volume.share_modes.live_record(FileId(parent.dev, parent.ino))
-    if record is not None and any(entry.access_mask & DELETE for entry in record.entries):
-        raise NTStatusError(STATUS_SHARING_VIOLATION, "the directory is open for deletion")
+    if record is not None and any(
+        conflicts(DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE, entry.access_mask, entry.share_access)
+        for entry in record.entries
+    ):
+        raise NTStatusError(STATUS_SHARING_VIOLATION, "the directory is open in a way that forbids it")
 
 
 def _follow(fo: FileObject) -> None:

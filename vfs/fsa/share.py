@@ -79,6 +79,7 @@ def _wanted(fo: FileObject, params: OpenParams, level: int, *, violation: bool) 
         params.create_disposition in OVERWRITES,
         violation,
         not params.attempts,
+        fo.delete_on_close,
         level,
         fo.owner.lease if level == OPLOCK_LEASE else None,
     )

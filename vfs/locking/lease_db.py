@@ -114,7 +114,7 @@ class LeaseDb:
                 record.delete()
 
     def traverse(self) -> Iterator[tuple[bytes, bytes, LeaseRecord]]:
-        """Yield ClientGuid, LeaseKey and lease of all, lock-free. Records of another version are logged and left out."""
+        """Yield ClientGuid, LeaseKey and lease of all, lock-free; records of another version are logged."""
         for key, value in self._db.traverse_read():
             if len(key) != _KEY_LENGTH:
                 continue

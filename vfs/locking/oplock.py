@@ -98,6 +98,7 @@ class Wanted(NamedTuple):
         overwrites: the disposition replaces the data.
         violation: it conflicts with the share modes of the others.
         first_attempt: it has not waited yet.
+        deletes: the file goes with its last close.
         level: the oplock it asks for; OPLOCK_LEASE if `lease` is set.
         lease: the lease it asks for.
     """
@@ -107,6 +108,7 @@ class Wanted(NamedTuple):
     overwrites: bool
     violation: bool
     first_attempt: bool
+    deletes: bool
     level: int
     lease: LeaseRequest | None
 
@@ -178,6 +180,8 @@ def contend(
     found = Contention()
     # After a sharing violation only handle caching matters: its owner may have closed the file long ago.
     mask = LEASE_HANDLE if wanted.violation else LEASE_WRITE
+    if wanted.deletes:
+        mask |= LEASE_HANDLE
     looks_only = is_oplock_stat_open(wanted.access) and not wanted.overwrites
     for entry in entries:
         level = entry.oplock_level
