@@ -70,23 +70,21 @@ class NotifyIndex:
 
     def receivers(self, changes: Sequence[Change]) -> dict[ServerId, list[Change]]:
         """Return which process has to learn which of `changes`."""
+        # Once for every change and directory above it, as soon as anybody watches anything: no calls to spare.
         found: dict[ServerId, list[Change]] = {}
-        known: dict[bytes, list[Interest]] = {}
-
-        def interests(directory: bytes) -> list[Interest]:
-            if directory not in known:
-                known[directory] = self.interests(directory)
-            return known[directory]
-
+        parse, decode = self._parse, _INTEREST_CODEC.decode
         for change in changes:
+            path, wanted = change.path, change.completion_filter
+            receivers: set[ServerId] = set()
             if change.action < 0:
-                receivers = {one.server_id for one in interests(change.path)}
+                receivers.update(one.server_id for one in self.interests(path))
             else:
-                wanted = change.completion_filter
-                directory = parent_of(change.path)
-                receivers = {one.server_id for one in interests(directory) if one.direct & wanted}
+                directory = parent_of(path)
+                if (value := parse(directory)) is not None:
+                    receivers.update(one.server_id for one in decode(value) if one.direct & wanted)
                 while directory := parent_of(directory):
-                    receivers.update(one.server_id for one in interests(directory) if one.below & wanted)
+                    if (value := parse(directory)) is not None:
+                        receivers.update(one.server_id for one in decode(value) if one.below & wanted)
             for receiver in receivers:
                 found.setdefault(receiver, []).append(change)
         return found
