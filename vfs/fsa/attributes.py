@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,7 @@ from vfs.fsa.names import component_to_str
 from vfs.posix import credentials, dosattrib
 
 if TYPE_CHECKING:
+    from vfs.fsa.file_object import FileObject
     from vfs.posix.syscalls import Stat
     from vfs.volume import Volume
 
@@ -36,6 +38,11 @@ _log = logging.getLogger(__name__)
 
 _BLOBS: Final = 1024
 """Decoded values kept: in a tree copied by one program many files have the same one."""
+
+_CLOCK_REALTIME_COARSE: Final = 5
+"""clock_gettime(2); the module `time` has no name for it."""
+_CTIME_WIDTHS_NS: Final = (1_000_000, 5_000_000, 20_000_000, 100_000_000)
+"""How exactly to foretell a ctime: from the usual to a process that was not scheduled for a while."""
 
 _WRITE_BITS: Final = 0o222
 _OWNER_WRITE: Final = 0o200
@@ -93,10 +100,15 @@ def of_mode(volume: Volume, stat: Stat) -> int:
 
 
 def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]:
-    """Return (stored attributes, creation time as FILETIME) of a file whose xattr is `blob`."""
+    """Return (stored attributes, creation time as FILETIME) of a file whose xattr is `blob`.
+
+    If a client set the change time, and nothing changed since, it takes the place of the kernel's in `stat`.
+    """
     if blob is None:
         return of_mode(volume, stat), times.to_filetime(stat.btime_ns)
-    kept, creation_time = _unpack(blob)
+    kept, creation_time, change_time = _unpack(blob)
+    if change_time is not None and change_time.first_ns <= stat.ctime_ns <= change_time.last_ns:
+        stat.ctime_ns = times.to_unix_ns(change_time.value)
     return (
         of_mode(volume, stat) if kept is None else kept,
         creation_time or times.to_filetime(stat.btime_ns),
@@ -104,13 +116,14 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
 
 
 @lru_cache(_BLOBS)
-def _unpack(blob: bytes) -> tuple[int | None, int]:
+def _unpack(blob: bytes) -> tuple[int | None, int, dosattrib.ChangeTime | None]:
     try:
         found = dosattrib.unpack(blob)
     except dosattrib.DosAttribError as error:
         _log.warning("%s", error)
-        return None, 0
-    return (None if found.attributes is None else found.attributes & STORED), found.create_time or 0
+        return None, 0, None
+    kept = None if found.attributes is None else found.attributes & STORED
+    return kept, found.create_time or 0, found.change_time
 
 
 def load_stored(volume: Volume, fd: int, stat: Stat) -> tuple[int, int]:
@@ -177,22 +190,65 @@ def store(volume: Volume, fd: int, stat: Stat, attributes: int, creation_time: i
     Raises:
         OSError: they cannot be kept.
     """
-    if volume.options.store_dos_attributes:
-        blob = dosattrib.pack(attributes & STORED, creation_time)
-        try:
-            volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
-        except PermissionError:
-            # FILE_WRITE_ATTRIBUTES was granted; that the mode has no write bit must not matter.
-            with credentials.as_root():
-                volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
-        except OSError as error:
-            if error.errno not in {errno.EOPNOTSUPP, errno.ENOTSUP}:
-                raise
-        else:
-            return
+    if volume.options.store_dos_attributes and _write_blob(
+        volume, fd, dosattrib.pack(attributes & STORED, creation_time)
+    ):
+        return
     mode = mapped_mode(volume, stat, attributes)
     if mode != stat.mode & 0o7777:
         volume.backend.fchmod(fd, mode)
+
+
+def _write_blob(volume: Volume, fd: int, blob: bytes) -> bool:
+    """Store the xattr; False if the file system cannot.
+
+    Raises:
+        OSError: any other failure.
+    """
+    try:
+        volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
+    except PermissionError:
+        # FILE_WRITE_ATTRIBUTES was granted; that the mode has no write bit must not matter.
+        with credentials.as_root():
+            volume.backend.fsetxattr(fd, dosattrib.XATTR_NAME, blob)
+    except OSError as error:
+        if error.errno not in {errno.EOPNOTSUPP, errno.ENOTSUP}:
+            raise
+        return False
+    return True
+
+
+def store_change_time(volume: Volume, fd: int, change_time: int) -> None:
+    """Make clients see `change_time` (FILETIME) as the change time until anything changes the file again.
+
+    The kernel's ctime cannot be set, so the wanted value is stored together with the ctime that storing it brings
+    about. That one is foretold: storing happens at once, and if not, it is done anew with a wider range. A no-op where
+    attributes are not stored.
+
+    Raises:
+        OSError: it cannot be kept.
+    """
+    if not volume.options.store_dos_attributes:
+        return
+    stored, creation_time = load_stored(volume, fd, volume.backend.stat(fd))
+    for width in _CTIME_WIDTHS_NS:
+        # Changes are stamped with the time of the last tick, or (multigrain time stamps) with the present.
+        first = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+        expected = dosattrib.ChangeTime(change_time, first, first + width)
+        if not _write_blob(volume, fd, dosattrib.pack(stored, creation_time, expected)):
+            return
+        if first <= volume.backend.stat(fd).ctime_ns <= first + width:
+            return
+
+
+def restore_change_time(fo: FileObject) -> None:
+    """After a change through `fo`: put back the change time if it was set or frozen through it.
+
+    Raises:
+        OSError: it cannot be kept.
+    """
+    if fo.sticky_change_time is not None:
+        store_change_time(fo.volume, fo.fd, fo.sticky_change_time)
 
 
 def mapped_mode(volume: Volume, stat: Stat, attributes: int) -> int:

@@ -42,6 +42,8 @@ class FileObject:
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
         written, renamed: that was done through this open; watchers are told when it closes.
+        sticky_change_time: a change time (FILETIME) that what is done through this open must leave, None if it may
+            move it.
         sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
     """
 
@@ -68,6 +70,7 @@ class FileObject:
         "renamed",
         "share_access",
         "stat",
+        "sticky_change_time",
         "sticky_write_time",
         "stream",
         "token",
@@ -108,6 +111,7 @@ class FileObject:
         self.lock_count = 0
         self.mode = 0
         self.sticky_write_time: int | None = None
+        self.sticky_change_time: int | None = None
         self.posix_delete = False
         self.watch: Watch | None = None
         self.written = False

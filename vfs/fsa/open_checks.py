@@ -90,14 +90,14 @@ def check_params(params: OpenParams) -> None:
     options = params.create_options
     disposition = params.create_disposition
     access = params.desired_access
+    if not access or access & ~VALID_ACCESS_MASK:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "no access asked for, or reserved bits")
     if disposition > FILE_OVERWRITE_IF or options & ~FILE_CREATE_OPTIONS_VALID:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "unknown disposition or option")
     if params.share_access & ~FILE_SHARE_ALL or params.file_attributes & ~_ATTRIBUTES:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "unknown share access or attribute")
     if options & _UNSUPPORTED_OPTIONS:
         raise NTStatusError(STATUS_NOT_SUPPORTED, "create option")
-    if not access or access & ~VALID_ACCESS_MASK:
-        raise NTStatusError(STATUS_ACCESS_DENIED, "no access asked for, or reserved bits")
     if options & FILE_DIRECTORY_FILE:
         if options & FILE_NON_DIRECTORY_FILE or disposition not in _DIRECTORY_DISPOSITIONS:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "options exclude each other")

@@ -56,7 +56,7 @@ def set_basic(
     """Set times and attributes ([MS-FSA] 2.1.5.15.2).
 
     Times are FILETIMEs; 0 leaves one, -1 leaves it and freezes it for this open, -2 thaws it. The change time is the
-    kernel's; one that is set lasts until the next change. Attributes 0 leave them.
+    kernel's; one that is set lasts until the next change made otherwise than through this open. Attributes 0 leave them.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
@@ -72,11 +72,16 @@ def set_basic(
         elif file_attributes & FILE_ATTRIBUTE_DIRECTORY:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "directory attribute for a file")
     try:
+        if change_time == FILETIME_FREEZE and fo.sticky_change_time is None:
+            fo.sticky_change_time = _current_change_time(fo)
         if file_attributes or not times.is_special(creation_time):
             _set_stored(fo, creation_time, file_attributes)
         _set_times(fo, last_access_time, last_write_time)
         if not times.is_special(change_time):
-            attributes.store_change_time(fo.volume, fo.fd, change_time)  # last: any change makes it void
+            fo.sticky_change_time = change_time
+        elif change_time == FILETIME_THAW:
+            fo.sticky_change_time = None
+        attributes.restore_change_time(fo)  # last: any change makes it void
     except OSError as error:
         raise from_oserror(error, "set basic information") from None
     leasing.parent_changed(fo)
@@ -100,6 +105,12 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
     fo.creation_time = known_time if times.is_special(creation_time) else creation_time
     attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
     fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)
+
+
+def _current_change_time(fo: FileObject) -> int:
+    stat = fo.refresh()
+    attributes.load_stored(fo.volume, fo.fd, stat)
+    return times.to_filetime(stat.ctime_ns)
 
 
 def _set_times(fo: FileObject, last_access_time: int, last_write_time: int) -> None:
@@ -140,6 +151,9 @@ def set_end_of_file(fo: FileObject, size: int) -> None:
             leasing.parent_changed(fo)
             write.modified(fo)
             trigger.resized(fo)
+        else:
+            fo.truncate(size)  # the contents stay, the write time does not
+            write.modified(fo)
     except OSError as error:
         raise from_oserror(error, "set end of file") from None
 

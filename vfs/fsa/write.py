@@ -64,7 +64,11 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         fo.position = offset + length
         if not fo.written:
             trigger.written(fo)
-        if fo.sticky_write_time is not None or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE:
+        if (
+            fo.sticky_write_time is not None
+            or fo.sticky_change_time is not None
+            or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE
+        ):
             modified(fo)
         if write_through or fo.create_options & FILE_WRITE_THROUGH or fo.volume.options.sync_always:
             sync(fo)
@@ -96,7 +100,7 @@ def sync(fo: FileObject) -> None:
 
 
 def modified(fo: FileObject) -> None:
-    """Note that the contents changed: set ARCHIVE, put back a write time that is to stay.
+    """Note that the contents changed: set ARCHIVE, put back times that are to stay.
 
     Raises:
         OSError: that cannot be done.
@@ -110,3 +114,4 @@ def modified(fo: FileObject) -> None:
             attributes.store(volume, fo.fd, stat, stored, creation_time)
         fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)
     times.restore_write_time(fo)
+    attributes.restore_change_time(fo)

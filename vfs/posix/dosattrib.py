@@ -3,6 +3,10 @@
 A tree must move between the two servers without losing its attributes. The value is NDR: the attributes as text (only
 old writers fill it), the version twice, then the fields of that version, all aligned to four bytes.
 Version 5 is written today; 1 to 4 are read.
+
+Behind version 5 may stand an extension of our own: a change time that a client set, with the range of the kernel's
+ctime in which it holds. POSIX lets nobody set the ctime; any later change, by whomever, moves it out of the range and
+so makes the value void. Samba ignores what follows the fields it knows.
 """
 
 from __future__ import annotations
@@ -30,6 +34,10 @@ _VERSION_1 = struct.Struct("<I20xQ8x")
 _VERSION_2_3 = struct.Struct("<II20xQ8x")
 _VERSION_4 = struct.Struct("<IIQQ")
 _SHORT = struct.Struct("<IIQ")
+#: magic, change time (FILETIME), first and last ctime (unix ns) for which it holds.
+_EXTENSION = struct.Struct("<8sQqq")
+_EXTENDED_SIZE: Final = _VERSION_5.size + _EXTENSION.size
+_MAGIC: Final = b"CHGTIME\1"
 _VERSIONS = struct.Struct("<HH")
 _HEX = re.compile(rb"0[xX]([0-9a-fA-F]{1,8})")
 _ALL_ATTRIBUTES: Final = 0xFFFFFFFF
@@ -39,6 +47,14 @@ class DosAttribError(ValueError):
     """The value is not a DOS attribute blob."""
 
 
+class ChangeTime(msgspec.Struct, frozen=True, gc=False):
+    """A change time that a client set: FILETIME `value`, as long as the ctime is from `first_ns` to `last_ns`."""
+
+    value: int
+    first_ns: int
+    last_ns: int
+
+
 class DosAttrib(msgspec.Struct, frozen=True, gc=False):
     """What the attribute stores.
 
@@ -46,17 +62,22 @@ class DosAttrib(msgspec.Struct, frozen=True, gc=False):
         attributes: FILE_ATTRIBUTE_* bits; None if the blob does not tell.
         create_time: FILETIME; None if the blob does not tell.
         itime: FILETIME of the "invented" inode number of version 4; None elsewhere.
+        change_time: the change time that a client set; None if none was.
     """
 
     attributes: int | None = None
     create_time: int | None = None
     itime: int | None = None
+    change_time: ChangeTime | None = None
 
 
-def pack(attributes: int, create_time: int) -> bytes:
+def pack(attributes: int, create_time: int, change_time: ChangeTime | None = None) -> bytes:
     """The value to store: version 5, as Samba writes it. `create_time` 0 is stored as not known."""
     flags = XATTR_DOSINFO_ATTRIB | (XATTR_DOSINFO_CREATE_TIME if create_time else 0)
-    return _VERSION_5.pack(0, 5, 5, flags, attributes, create_time)
+    blob = _VERSION_5.pack(0, 5, 5, flags, attributes, create_time)
+    if change_time is None:
+        return blob
+    return blob + _EXTENSION.pack(_MAGIC, change_time.value, change_time.first_ns, change_time.last_ns)
 
 
 def unpack(blob: bytes) -> DosAttrib:
@@ -69,6 +90,10 @@ def unpack(blob: bytes) -> DosAttrib:
         _, _, _, flags, attributes, create_time = _VERSION_5.unpack(blob)
         return _result(flags, attributes, create_time)
     try:
+        if len(blob) == _EXTENDED_SIZE and blob[_VERSION_5.size :].startswith(_MAGIC):
+            _, value, first_ns, last_ns = _EXTENSION.unpack_from(blob, _VERSION_5.size)
+            found = _unpack_any(blob[: _VERSION_5.size])
+            return msgspec.structs.replace(found, change_time=ChangeTime(value, first_ns, last_ns))
         return _unpack_any(blob)
     except struct.error as error:
         raise DosAttribError(f"a DOSATTRIB of {len(blob)} bytes is cut short: {error}") from None
