@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from smbd.context import ServerContext
+from smbd.smb2.breaks import Breaks
 from smbd.smb2.receive import Receiver
 from smbd.xsrv.client import Client
 from vfs.posix import credentials
@@ -12,7 +13,7 @@ from vfs.posix import credentials
 
 def serve(ctx: ServerContext, sock: socket.socket) -> None:
     """Run the event loop of a worker until the last connection of its client is gone."""
-    client = Client(ctx)
+    client = Client(ctx, Breaks)
     connection = client.add_connection(sock)
     connection.transport.start(Receiver(connection))
     try:

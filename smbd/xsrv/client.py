@@ -6,9 +6,9 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from smbd.smb2.breaks import Breaks
 from smbd.transport.tcp import TcpTransport
 from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
@@ -17,6 +17,7 @@ from smbd.xsrv.records import CLIENT_CODEC, ClientGlobal
 if TYPE_CHECKING:
     from smbd.config.loadparm import Config
     from smbd.context import ServerContext
+    from smbd.smb2.breaks import Breaks
     from smbd.xsrv.session import Session
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Client:
         breaks: of its oplocks and leases.
     """
 
-    def __init__(self, ctx: ServerContext) -> None:
+    def __init__(self, ctx: ServerContext, make_breaks: Callable[[Client], Breaks]) -> None:
         self.ctx = ctx
         self.client_guid = bytes(16)
         self.connections: list[Connection] = []
@@ -46,7 +47,7 @@ class Client:
         # Volatile ids of one process never repeat; a random start keeps them from being guessed.
         self._volatile_id = secrets.randbits(31)
         ctx.client = self
-        self.breaks = Breaks(self)
+        self.breaks = make_breaks(self)
         previous_session.register(self)
         ctx.loop.call_later(_IDLE_CHECK, self._close_idle)
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from smbd.config.substitute import SubstContext
 from smbd.crypto.preauth import PreauthHash
 from smbd.rpc.context import RpcContext
-from smbd.smb2.credits import CreditWindow
 from smbd.transport.tcp import TcpTransport
 from smbd.wire.constants import (
     SMB2_DIALECT_202,
@@ -17,6 +16,7 @@ from smbd.wire.constants import (
     SMB2_DIALECT_302,
     SMB2_DIALECT_311,
 )
+from smbd.xsrv.credits import CreditWindow
 from vfs.ntstatus import STATUS_CANCELLED
 
 if TYPE_CHECKING:

@@ -65,7 +65,8 @@ class Open:
     def close(self) -> None:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).
 
-        Requests that wait on it end with the status that they have chosen. Errors of closing are logged: nobody can be told.
+        Requests that wait on it end with the status that they have chosen. Errors of closing are logged: nobody
+        can be told.
         """
         if self.session.opens.pop(self.volatile_id, None) is None:
             return

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smbd.smb2.credits import CreditWindow, credits_needed
+from smbd.smb2.credits import credits_needed
 from smbd.wire.constants import SMB2_ECHO, SMB2_NEGOTIATE, SMB2_SESSION_SETUP
+from smbd.xsrv.credits import CreditWindow
 from vfs.ntstatus import STATUS_MORE_PROCESSING_REQUIRED, STATUS_SUCCESS
 
 
