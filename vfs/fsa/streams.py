@@ -22,7 +22,6 @@ from vfs.access import (
     FILE_ALL_ACCESS,
     FILE_APPEND_DATA,
     FILE_EXECUTE,
-    FILE_READ_ATTRIBUTES,
     FILE_READ_DATA,
     FILE_WRITE_DATA,
     MAXIMUM_ALLOWED,
@@ -236,7 +235,7 @@ def _enter_file(fo: FileObject, params: OpenParams) -> None:
     entry = ShareModeEntry(
         owner.server_id,
         owner.open_id,
-        FILE_READ_ATTRIBUTES,
+        0,  # it takes no part in sharing, but for the deletion of the file
         params.share_access,
         0,
         time.time_ns(),
