@@ -14,6 +14,7 @@ from vfs.ntstatus import STATUS_INVALID_INFO_CLASS, NTStatusError
 
 _VOLUME_FIXED: Final = 24
 _ATTRIBUTE_FIXED: Final = 16
+_NO_LIMIT: Final = (1 << 64) - 1
 
 
 def _volume(file: FileObject) -> Information:
@@ -76,11 +77,20 @@ def _object_id(file: FileObject) -> Information:
     return data, len(data)
 
 
+def _control(_file: FileObject) -> Information:
+    """Neither tracked nor enforced: default quotas without a limit."""
+    data = fs_info.FileFsControlInformation(
+        default_quota_threshold=_NO_LIMIT, default_quota_limit=_NO_LIMIT
+    ).pack()
+    return data, len(data)
+
+
 _CLASSES: Final[dict[int, Callable[[FileObject], Information]]] = {
     constants.FileFsVolumeInformation: _volume,
     constants.FileFsSizeInformation: _size,
     constants.FileFsDeviceInformation: _device,
     constants.FileFsAttributeInformation: _attribute,
+    constants.FileFsControlInformation: _control,
     constants.FileFsFullSizeInformation: _full_size,
     constants.FileFsObjectIdInformation: _object_id,
     constants.FileFsSectorSizeInformation: _sector_size,
