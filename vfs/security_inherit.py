@@ -39,20 +39,30 @@ _INHERITANCE_FLAGS = (
 )
 
 
-def inherit_acl(parent: Acl | None, owner: Sid, group: Sid, *, is_dir: bool) -> Acl | None:
+def inherit_acl(
+    parent: Acl | None, owner: Sid, group: Sid, *, is_dir: bool, mark: bool = True
+) -> Acl | None:
     """What a child gets from its parent's list; None if no entry is inheritable ([MS-DTYP] 2.5.3.4.2).
 
     An entry that changes on its way into effect (CREATOR OWNER, CREATOR GROUP, generic rights) and has to go on to
     the grandchildren becomes two: the effective one and an inherit-only copy.
+
+    Args:
+        parent: the list of the directory.
+        owner: of the child.
+        group: of the child.
+        is_dir: whether the child is a directory.
+        mark: set INHERITED_ACE on what is inherited; only lists kept by automatic inheritance have it.
     """
     if parent is None:
         return None
+    inherited = INHERITED_ACE if mark else 0
     result: list[Ace] = []
     for ace in parent.aces:
         if ace.sid is None:
             continue
         propagates = is_dir and not ace.flags & NO_PROPAGATE_INHERIT_ACE
-        kept = ace.flags & ~_INHERITANCE_FLAGS | INHERITED_ACE
+        kept = ace.flags & ~_INHERITANCE_FLAGS | inherited
         inheritance = ace.flags & (OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE)
         if not ace.flags & (CONTAINER_INHERIT_ACE if is_dir else OBJECT_INHERIT_ACE):
             if propagates and ace.flags & OBJECT_INHERIT_ACE:
@@ -75,13 +85,13 @@ def _with(ace: Ace, sid: Sid, mask: int, flags: int) -> Ace:
     )
 
 
-def _effective(acl: Acl, owner: Sid, group: Sid) -> Acl:
-    """A list given by the creator, with generic rights and creators replaced where they are in effect."""
-    creators = {SID_CREATOR_OWNER: owner, SID_CREATOR_GROUP: group}
+def _effective(acl: Acl) -> Acl:
+    """A list as given, with the generic rights of what is in effect mapped.
+
+    CREATOR OWNER and CREATOR GROUP stay as they are: they match nobody, and clients read back what they set.
+    """
     aces = [
-        ace
-        if ace.sid is None or ace.flags & INHERIT_ONLY_ACE
-        else _with(ace, creators.get(ace.sid, ace.sid), map_generic(ace.mask), ace.flags)
+        ace if ace.sid is None or ace.flags & INHERIT_ONLY_ACE else _with(ace, ace.sid, map_generic(ace.mask), ace.flags)
         for ace in acl.aces
     ]
     return Acl(tuple(aces), acl.revision)
@@ -99,6 +109,8 @@ def create_security_descriptor(
     is_dir: bool,
     *,
     auto_inherit: bool = False,
+    owner: Sid | None = None,
+    group: Sid | None = None,
 ) -> SecurityDescriptor:
     """The descriptor of a new file or directory.
 
@@ -107,17 +119,24 @@ def create_security_descriptor(
         creator: given with the request, if any: its lists win over inherited ones.
         token: of the creator; owner and group come from it if `creator` does not name them.
         is_dir: whether a directory is made.
+        owner: instead of the token's user.
+        group: instead of the token's group.
         auto_inherit: append inherited entries to the ones of `creator` unless those are protected.
     """
     given = creator or SecurityDescriptor()
-    owner = given.owner or token.user_sid
-    group = given.group or token.primary_group_sid
+    owner = given.owner or owner or token.user_sid
+    group = given.group or group or token.primary_group_sid
     control = SE_SELF_RELATIVE | SE_DACL_PRESENT
-    inherited = inherit_acl(parent.dacl, owner, group, is_dir=is_dir) if parent is not None else None
+    inherited = None
+    if parent is not None:
+        mark = bool(parent.control & SE_DACL_AUTO_INHERITED)
+        inherited = inherit_acl(parent.dacl, owner, group, is_dir=is_dir, mark=mark)
     dacl: Acl | None
     if given.has_dacl:
-        dacl = _effective(given.dacl, owner, group) if given.dacl is not None else None
-        control |= given.control & (SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED)
+        dacl = _effective(given.dacl) if given.dacl is not None else None
+        control |= given.control & SE_DACL_PROTECTED
+        if given.control & SE_DACL_AUTO_INHERITED and given.control & SE_DACL_AUTO_INHERIT_REQ:
+            control |= SE_DACL_AUTO_INHERITED
         if auto_inherit and dacl is not None and inherited and not given.control & SE_DACL_PROTECTED:
             explicit = tuple(ace for ace in dacl.aces if not ace.flags & INHERITED_ACE)
             dacl = Acl(explicit + inherited.aces, dacl.revision)
@@ -130,7 +149,8 @@ def create_security_descriptor(
     if given.has_sacl:
         control |= SE_SACL_PRESENT | given.control & SE_SACL_PROTECTED
     elif parent is not None:
-        sacl = inherit_acl(parent.sacl, owner, group, is_dir=is_dir)
+        mark = bool(parent.control & SE_SACL_AUTO_INHERITED)
+        sacl = inherit_acl(parent.sacl, owner, group, is_dir=is_dir, mark=mark)
         if sacl is not None:
             control |= SE_SACL_PRESENT | parent.control & SE_SACL_AUTO_INHERITED
     return SecurityDescriptor(owner, group, dacl, sacl, control)
@@ -152,7 +172,7 @@ def merge_security_descriptor(
     if security_information & DACL_SECURITY_INFORMATION:
         dacl = new.dacl
         if dacl is not None:
-            dacl = _effective(dacl, owner or SID_CREATOR_OWNER, group or SID_CREATOR_GROUP)
+            dacl = _effective(dacl)
         control &= ~(SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED)
         control |= SE_DACL_PRESENT | new.control & SE_DACL_PROTECTED
         if new.control & SE_DACL_AUTO_INHERITED and new.control & SE_DACL_AUTO_INHERIT_REQ:

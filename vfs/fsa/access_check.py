@@ -20,7 +20,6 @@ from vfs.access import (
     FILE_GENERIC_EXECUTE,
     FILE_GENERIC_READ,
     FILE_GENERIC_WRITE,
-    FILE_LIST_DIRECTORY,
     FILE_READ_ATTRIBUTES,
     FILE_READ_EA,
     FILE_WRITE_ATTRIBUTES,
@@ -163,6 +162,8 @@ def maximal_access(volume: Volume, token: SecurityToken, fd: int, path: bytes, s
         OSError: the file or its directory cannot be looked at.
     """
     rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
+    # Whoever gets at a name may read the attributes behind it: [MS-FSA] 2.1.5.1.2.1 takes them from the directory.
+    rights |= FILE_READ_ATTRIBUTES
     if not rights & DELETE and may_delete_name(volume, token, path, stat):
         rights |= DELETE
     if volume.read_only:
@@ -189,12 +190,9 @@ def check_open(volume: Volume, token: SecurityToken, fd: int, path: bytes, stat:
     else:
         if volume.read_only and wanted & WRITE_RIGHTS:
             raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share")
-        rights = _file_rights(volume, token, fd, stat, wanted)
-        missing = wanted & ~rights
-        if missing & DELETE and may_delete_name(volume, token, path, stat):
+        rights = _file_rights(volume, token, fd, stat, wanted) | FILE_READ_ATTRIBUTES
+        if wanted & ~rights & DELETE and may_delete_name(volume, token, path, stat):
             rights |= DELETE
-        if missing & FILE_READ_ATTRIBUTES and parent_rights(volume, token, path) & FILE_LIST_DIRECTORY:
-            rights |= FILE_READ_ATTRIBUTES
     if wanted & ~rights:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"rights {wanted & ~rights:#x} are not granted")
     return granted | wanted
