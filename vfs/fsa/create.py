@@ -13,8 +13,9 @@ from vfs.constants import (
     FILE_DIRECTORY_FILE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, allocation, attributes, ea, leasing, names, share, stored_security, times
+from vfs.fsa import access_check, allocation, attributes, ea, leasing, names, share, stored_security, times, tunnel
 from vfs.fsa.file_object import FileObject
+from vfs.fsa.mangle import MANGLED_NO
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
 from vfs.posix import credentials
@@ -39,6 +40,8 @@ def create(
         NTStatusError, OSError: why it cannot be created; nothing is left behind then.
     """
     directory = bool(params.create_options & FILE_DIRECTORY_FILE)
+    if b"~" in path and volume.options.mangled_names != MANGLED_NO:
+        path = tunnel.long_path(volume.share_path, path)
     if not volume.options.preserve_case:
         head, slash, last = path.rpartition(b"/")
         path = head + slash + last.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
@@ -109,9 +112,9 @@ def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None)
         ea.set_eas_unchecked(fo, params.extended_attributes)
     if params.allocation_size:
         allocation.reserve(fo, params.allocation_size)
-        fo.refresh()
     if stored or volume.options.store_dos_attributes:
         attributes.store(volume, fo.fd, fo.stat, stored, fo.creation_time)
+    fo.refresh()  # the response is to say what a query says afterwards
     fo.file_attributes = attributes.complete(volume, fo.stat, fo.path, stored)
 
 

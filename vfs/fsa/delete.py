@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE
 from vfs.constants import FILE_ATTRIBUTE_READONLY
-from vfs.fsa import attributes
+from vfs.fsa import attributes, tunnel
 from vfs.fsa.names import component_to_str
 from vfs.locking.entry import DeleteToken
 from vfs.notify import trigger
@@ -96,6 +96,7 @@ def remove_name(fo: FileObject, path: bytes) -> None:
         backend.close_parent(parent)
     if doomed and fo.volume.streams is not None:
         fo.volume.streams.remove_side_files(doomed)
+    tunnel.removed(fo.volume.share_path, path)
     # The caller holds the lock of the share modes.
     when_unlocked(lambda: trigger.removed(fo.volume, path, directory=fo.is_directory))
 

@@ -44,7 +44,7 @@ class FileObject:
         written, renamed: that was done through this open; watchers are told when it closes.
         sticky_change_time: a change time (FILETIME) that what is done through this open must leave, None if it may
             move it.
-        sticky_write_time: a write time (unix ns) that writes through this open must leave, None if they may move it.
+        sticky_write_time: None if writes through this open move the write time; else what it was before the last one.
     """
 
     __slots__ = (

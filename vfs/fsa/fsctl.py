@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_SPARSE_FILE
-from vfs.fsa import attributes, lock, write
+from vfs.fsa import attributes, lock, times, write
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
@@ -76,6 +76,7 @@ def set_zero_data(fo: FileObject, start: int, end: int) -> None:
         length = min(end, fo.end_of_file()) - start
         if length > 0:
             contend_level2(fo)
+            times.before_change(fo)
             _zero(fo, start, length)
             write.modified(fo)
             trigger.written(fo)
@@ -152,6 +153,7 @@ def copy_chunk(source: FileObject, target: FileObject, source_offset: int, targe
             lock.check_access(source, source_offset, length, write=False)
             lock.check_access(target, target_offset, length, write=True)
             contend_level2(target)
+        times.before_change(target)
         if source.stream is None and target.stream is None:
             count = source.volume.backend.copy_range(source.fd, source_offset, target.fd, target_offset, length)
         else:

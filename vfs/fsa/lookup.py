@@ -105,7 +105,7 @@ def _demangle(volume: Volume, path: bytes) -> bytes:
                 names = os.listdir(fd)  # noqa: PTH208 - by descriptor
             finally:
                 os.close(fd)
-            long_name = find_mangled(text, names, volume.options.mangled_names)
+            long_name = find_mangled(text, names)
             if long_name is not None:
                 found = to_bytes(long_name)
         done.append(found)

@@ -78,10 +78,16 @@ def short_name(name: str, mode: int) -> str:
     return mangle(name)
 
 
-def find_mangled(short: str, names: Iterable[str], mode: int) -> str | None:
-    """Return the one of `names` whose short name is `short`, None if there is none."""
+def find_mangled(short: str, names: Iterable[str]) -> str | None:
+    """Return the one of `names` whose short name is `short`, None if there is none.
+
+    A client may ask for the short name of any file, also of one that is listed without (`mangled names = illegal`).
+    """
     wanted = short.upper()
     for name in names:
-        if short_name(name, mode) == wanted:
+        # A short name begins as its long name does, if that is possible at all: spares the hash of most.
+        if name[0].upper() != wanted[0] and _NOT_LEGAL.match(name) is None:
+            continue
+        if short_name(name, MANGLED_YES) == wanted:
             return name
     return None

@@ -56,6 +56,9 @@ def parse(name: str) -> ParsedName:
     if _NEEDS_A_LOOK.search(name) is None:
         _check_lengths(name)
         return ParsedName(to_unix(name), name)
+    if "/" in name:
+        # [MS-FSCC] 2.1.5.2 has it illegal; to Samba it is another backslash, and clients have come to rely on it.
+        name = name.replace("/", "\\")
     if name.startswith("\\"):
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
     must_be_directory = False

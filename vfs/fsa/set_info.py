@@ -56,7 +56,8 @@ def set_basic(
     """Set times and attributes ([MS-FSA] 2.1.5.15.2).
 
     Times are FILETIMEs; 0 leaves one, -1 leaves it and freezes it for this open, -2 thaws it. The change time is the
-    kernel's; one that is set lasts until the next change made otherwise than through this open. Attributes 0 leave them.
+    kernel's; one that is set lasts until the file is changed in another way than through this open. Attributes 0 leave
+    them.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
@@ -137,6 +138,19 @@ def _check_size(fo: FileObject, size: int) -> None:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "size out of range, or a directory")
 
 
+def _resize(fo: FileObject, size: int) -> None:
+    times.before_change(fo)
+    if fo.end_of_file() == size:
+        fo.truncate(size)  # the contents stay, the write time does not
+        write.modified(fo)
+        return
+    contend_level2(fo)
+    fo.truncate(size)
+    leasing.parent_changed(fo)
+    write.modified(fo)
+    trigger.resized(fo)
+
+
 def set_end_of_file(fo: FileObject, size: int) -> None:
     """Truncate or extend ([MS-FSA] 2.1.5.15.4).
 
@@ -145,15 +159,7 @@ def set_end_of_file(fo: FileObject, size: int) -> None:
     """
     _check_size(fo, size)
     try:
-        if fo.end_of_file() != size:
-            contend_level2(fo)
-            fo.truncate(size)
-            leasing.parent_changed(fo)
-            write.modified(fo)
-            trigger.resized(fo)
-        else:
-            fo.truncate(size)  # the contents stay, the write time does not
-            write.modified(fo)
+        _resize(fo, size)
     except OSError as error:
         raise from_oserror(error, "set end of file") from None
 
@@ -167,13 +173,14 @@ def set_allocation(fo: FileObject, size: int) -> None:
     _check_size(fo, size)
     try:
         contend_level2(fo)
-        if size < fo.end_of_file():
-            fo.truncate(size)
-            leasing.parent_changed(fo)
-            write.modified(fo)
-            trigger.resized(fo)
+        end = fo.end_of_file()
+        if size < end:
+            _resize(fo, size)
         else:
+            times.before_change(fo)
             allocation.reserve(fo, size)
+            fo.truncate(end)  # for the write time
+            write.modified(fo)
     except OSError as error:
         raise from_oserror(error, "set allocation") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -46,8 +47,20 @@ def touch(fo: FileObject) -> None:
         fo.volume.backend.utimens(fo.fd, None, now_ns)
 
 
+def before_change(fo: FileObject) -> None:
+    """Before a change of data: remember the write time that the change must leave, if it may not move it.
+
+    It need not be the one that was set: writes through other opens move it.
+
+    Raises:
+        OSError: the time cannot be read.
+    """
+    if fo.sticky_write_time is not None:
+        fo.sticky_write_time = os.fstat(fo.fd).st_mtime_ns
+
+
 def restore_write_time(fo: FileObject) -> None:
-    """After a change of data: put back the write time if it was frozen through this open.
+    """After a change of data: put back the write time if it was set or frozen through this open.
 
     The kernel updates the write time at once; what the client fixed must survive it.
 

@@ -56,6 +56,8 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
             return 0
         lock.check_access(fo, offset, length, write=True)
         contend_level2(fo)
+        if fo.sticky_write_time is not None:
+            times.before_change(fo)
         if fo.stream is None:
             _write_all(fo.fd, offset, view)
         else:

@@ -14,7 +14,10 @@ from vfs.ntstatus import NTStatusError
 @pytest.mark.parametrize(
     ("name", "status"),
     [
-        *((f"a{char}b", nt.STATUS_OBJECT_NAME_INVALID) for char in '"/|<>*?\x00\x1f'),
+        *((f"a{char}b", nt.STATUS_OBJECT_NAME_INVALID) for char in '"|<>*?\x00\x1f'),
+        ("/a", nt.STATUS_INVALID_PARAMETER),
+        ("a:s/t", nt.STATUS_OBJECT_NAME_INVALID),
+        ("a/../b", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
         ("a\\\\b", nt.STATUS_OBJECT_NAME_INVALID),
         ("a\\\\", nt.STATUS_OBJECT_NAME_INVALID),
         ("\\a", nt.STATUS_INVALID_PARAMETER),
@@ -49,6 +52,8 @@ def test_illegal(name: str, status: int) -> None:
         ("a\\b c\\d.e", b"a/b c/d.e", "", False, False),
         ("ä", "ä".encode(), "", False, False),
         ("dir\\", b"dir", "", True, False),
+        ("a/b\\c", b"a/b/c", "", False, False),
+        ("dir/", b"dir", "", True, False),
         ("f::$data", b"f", "", False, True),
         ("f:s", b"f", "s", False, False),
         ("d\\f:s:$DATA", b"d/f", "s", False, False),
