@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
-from vfs.constants import FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 from vfs.fsa import leasing, names, stream_rename, streams, target
-from vfs.locking.share_mode import conflicts
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -109,9 +107,11 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
 
 
 def _check_parent_stays(fo: FileObject, to: Target) -> None:
-    """Refuse while somebody has the directory of the new name open who could delete it, or forbids that.
+    """Refuse while the client has the directory of the new name open with the right to delete it.
 
-    Windows opens it for the time of the rename, with DELETE and without sharing that.
+    Windows opens it for the time of the rename without sharing deletion.
+    DEVIATION: as with Samba, opens of other clients and share modes do not count, or whoever watches a directory for
+    changes would keep everybody from renaming in it.
 
     Raises:
         NTStatusError: STATUS_SHARING_VIOLATION.
@@ -121,8 +121,7 @@ def _check_parent_stays(fo: FileObject, to: Target) -> None:
     parent = volume.backend.stat_path(to.path.rpartition(b"/")[0])
     record = volume.share_modes.live_record(FileId(parent.dev, parent.ino))
     if record is not None and any(
-        conflicts(DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE, entry.access_mask, entry.share_access)
-        for entry in record.entries
+        entry.access_mask & DELETE and entry.server_id == fo.owner.server_id for entry in record.entries
     ):
         raise NTStatusError(STATUS_SHARING_VIOLATION, "the directory is open in a way that forbids it")
 
