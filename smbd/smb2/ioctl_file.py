@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from smbd.smb2 import ioctl_copychunk
+from smbd.smb2 import ioctl_copychunk, ioctl_extents
 from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.wire.constants import (
     FSCTL_CREATE_OR_GET_OBJECT_ID,
+    FSCTL_DUPLICATE_EXTENTS_TO_FILE,
+    FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX,
     FSCTL_FILE_LEVEL_TRIM,
     FSCTL_GET_COMPRESSION,
+    FSCTL_GET_NTFS_VOLUME_DATA,
+    FSCTL_GET_OBJECT_ID,
     FSCTL_GET_REPARSE_POINT,
     FSCTL_LMR_REQUEST_RESILIENCY,
     FSCTL_QUERY_ALLOCATED_RANGES,
+    FSCTL_QUERY_FILE_REGIONS,
     FSCTL_QUERY_NETWORK_INTERFACE_INFO,
     FSCTL_SET_COMPRESSION,
     FSCTL_SET_SPARSE,
@@ -141,7 +146,12 @@ _HANDLERS: Final[dict[int, Handler]] = {
     FSCTL_GET_COMPRESSION: _get_compression,
     FSCTL_SET_COMPRESSION: _set_compression,
     FSCTL_GET_REPARSE_POINT: _get_reparse_point,
+    FSCTL_GET_OBJECT_ID: _object_id,
     FSCTL_CREATE_OR_GET_OBJECT_ID: _object_id,
+    FSCTL_DUPLICATE_EXTENTS_TO_FILE: ioctl_extents.duplicate_extents,
+    FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX: ioctl_extents.duplicate_extents_ex,
+    FSCTL_QUERY_FILE_REGIONS: ioctl_extents.query_file_regions,
+    FSCTL_GET_NTFS_VOLUME_DATA: ioctl_extents.get_ntfs_volume_data,
     FSCTL_SRV_ENUMERATE_SNAPSHOTS: _enumerate_snapshots,
     FSCTL_SRV_REQUEST_RESUME_KEY: ioctl_copychunk.request_resume_key,
     FSCTL_SRV_COPYCHUNK: ioctl_copychunk.copychunk,
