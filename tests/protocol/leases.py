@@ -28,7 +28,9 @@ QUIET_S = 0.2
 """How long to listen for a break that must not come."""
 
 
-def lease_contexts(key: bytes, state: int, *, epoch: int = 0, parent: bytes = b"", version: int = 2) -> dict[bytes, bytes]:
+def lease_contexts(
+    key: bytes, state: int, *, epoch: int = 0, parent: bytes = b"", version: int = 2
+) -> dict[bytes, bytes]:
     """The create contexts that ask for a lease."""
     if version == 1:
         return {SMB2_CREATE_REQUEST_LEASE: LeaseContext(key, state).pack()}

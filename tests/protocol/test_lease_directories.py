@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -25,26 +26,21 @@ from tests.protocol.leases import (
     open_leased,
     state_of,
 )
-from tests.smbxcli import File, Session, Tree
+from tests.smbxcli import Connection, File, Session, Tree
 from vfs.access import FILE_LIST_DIRECTORY
 from vfs.constants import (
     FILE_ATTRIBUTE_HIDDEN,
     FILE_CREATE,
     FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
-    FILE_OPEN,
     FILE_OPEN_IF,
     FILE_OVERWRITE,
-    FileBasicInformation as BASIC,
-    FileDispositionInformation as DISPOSITION,
-    FileEndOfFileInformation as END_OF_FILE,
-    FileLinkInformation as LINK,
-    FileRenameInformation as RENAME,
 )
 from vfs.ntstatus import STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
 
+DELETE = FileDispositionInformation(True)
 KEY, CHILD, OTHER = b"directory-key---", b"child-key-------", b"other-key-------"
 
 
@@ -54,9 +50,16 @@ def other(login: Callable[..., Session]) -> Tree:
     return login(client_guid=b"another client--").tree_connect("tmp")
 
 
-def lease_directory(tree: Tree, name: str, state: int = R | H, **how: object) -> File:
+def lease_directory(tree: Tree, name: str, state: int = R | H, **how: int) -> File:
+    """Open a directory with a lease, creating it if need be."""
     options = {"access": FILE_LIST_DIRECTORY, "disposition": FILE_OPEN_IF, "options": FILE_DIRECTORY_FILE} | how
     return open_leased(tree, name, KEY, state, **options)
+
+
+class FileInformation(Protocol):
+    info_class: ClassVar[int]
+
+    def pack(self) -> bytes: ...
 
 
 class Place:
@@ -91,13 +94,13 @@ class Place:
 
 
 @pytest.fixture
-def place(tree: Tree, name: str):
+def place(tree: Tree, name: str) -> Iterator[Place]:
     made = Place(tree, name)
     yield made
     made.clear()
 
 
-def test_capabilities(connect) -> None:
+def test_capabilities(connect: Callable[..., Connection]) -> None:
     both = SMB2_GLOBAL_CAP_LEASING | SMB2_GLOBAL_CAP_DIRECTORY_LEASING
     assert connect(dialects=[SMB2_DIALECT_311]).agreement.response.capabilities & both == both
     assert connect(dialects=[SMB2_DIALECT_210]).agreement.response.capabilities & both == SMB2_GLOBAL_CAP_LEASING
@@ -122,20 +125,20 @@ CHANGES = {
     "mkdir": lambda tree, name: tree.mkdir(f"{name}\\new"),
     "overwrite": lambda tree, name: tree.create(f"{name}\\file", disposition=FILE_OVERWRITE).close(),
     "delete on close": lambda tree, name: tree.delete(f"{name}\\file"),
-    "disposition": lambda tree, name: set_and_close(tree, name, DISPOSITION, FileDispositionInformation(True)),
-    "rename": lambda tree, name: set_and_close(tree, name, RENAME, FileRenameInformation(f"{name}\\new")),
-    "link": lambda tree, name: set_and_close(tree, name, LINK, FileLinkInformation(f"{name}\\new")),
+    "disposition": lambda tree, name: set_and_close(tree, name, DELETE),
+    "rename": lambda tree, name: set_and_close(tree, name, FileRenameInformation(f"{name}\\new")),
+    "link": lambda tree, name: set_and_close(tree, name, FileLinkInformation(f"{name}\\new")),
     "attributes": lambda tree, name: set_and_close(
-        tree, name, BASIC, FileBasicInformation(file_attributes=FILE_ATTRIBUTE_HIDDEN)
+        tree, name, FileBasicInformation(file_attributes=FILE_ATTRIBUTE_HIDDEN)
     ),
-    "times": lambda tree, name: set_and_close(tree, name, BASIC, FileBasicInformation(last_write_time=10**17)),
-    "size": lambda tree, name: set_and_close(tree, name, END_OF_FILE, FileEndOfFileInformation(3)),
+    "times": lambda tree, name: set_and_close(tree, name, FileBasicInformation(last_write_time=10**17)),
+    "size": lambda tree, name: set_and_close(tree, name, FileEndOfFileInformation(3)),
 }
 
 
-def set_and_close(tree: Tree, name: str, info_class: int, value) -> None:
+def set_and_close(tree: Tree, name: str, info: FileInformation) -> None:
     with tree.create(f"{name}\\file") as file:
-        file.set_info(info_class, value.pack())
+        file.set_info(info.info_class, info.pack())
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -160,12 +163,12 @@ def test_broken_by_the_close_of_a_written_file(place: Place, other: Tree) -> Non
 
 def test_renaming_away_breaks_both_directories(place: Place, other: Tree) -> None:
     with other.create(f"{place.name}\\file") as file:
-        file.set_info(RENAME, FileRenameInformation(f"{place.name}-moved").pack())
+        file.set_info(FileRenameInformation.info_class, FileRenameInformation(f"{place.name}-moved").pack())
     place.assert_broken()
     place.directory.close()
     place.lease()
     with other.create(f"{place.name}-moved") as file:
-        file.set_info(RENAME, FileRenameInformation(f"{place.name}\\back").pack())
+        file.set_info(FileRenameInformation.info_class, FileRenameInformation(f"{place.name}\\back").pack())
     place.assert_broken()
 
 
@@ -180,7 +183,7 @@ def test_not_broken_under_the_own_parent_key(place: Place) -> None:
     name = f"{place.name}\\new"
     with open_leased(place.tree, name, CHILD, R, parent=KEY, disposition=FILE_CREATE) as file:
         file.write(b"data")
-        file.set_info(BASIC, FileBasicInformation(last_write_time=10**17).pack())
+        file.set_info(FileBasicInformation.info_class, FileBasicInformation(last_write_time=10**17).pack())
     open_leased(place.tree, name, CHILD, R, parent=KEY, options=FILE_DELETE_ON_CLOSE).close()
     place.assert_kept()
 
@@ -201,10 +204,10 @@ def test_a_deletion_waits_for_the_handle(place: Place, other: Tree) -> None:
     place.directory.close()
     place.lease()
     with other.create(place.name, options=FILE_DIRECTORY_FILE) as directory:
-        waiting = directory.send_set_info(DISPOSITION, FileDispositionInformation(True).pack())
+        waiting = directory.send_set_info(DELETE.info_class, DELETE.pack())
         told = next_lease_break(place.tree.session.connection)
         assert (told.current_lease_state, told.new_lease_state) == (R | H, R)
         assert waiting.response is None
         assert answer(place.tree, KEY, R).status == STATUS_SUCCESS
         assert waiting.recv().status == STATUS_SUCCESS
-        directory.set_info(DISPOSITION, FileDispositionInformation(False).pack())
+        directory.set_info(FileDispositionInformation.info_class, FileDispositionInformation(False).pack())

@@ -10,11 +10,21 @@ from smbd.wire.constants import SMB2_CREATE, SMB2_OPLOCK_BREAK
 from smbd.wire.create import CreateRequest, CreateResponse
 from smbd.wire.fscc.name_info import FileRenameInformation
 from smbd.wire.oplock_break import OplockBreakAcknowledgment, OplockBreakNotification
-from tests.protocol.leases import H, R, W, answer, assert_no_break, next_break, next_lease_break, open_leased, state_of
+from tests.protocol.leases import (
+    H,
+    R,
+    W,
+    answer,
+    assert_no_break,
+    next_break,
+    next_lease_break,
+    open_leased,
+    state_of,
+)
 from tests.smbxcli import File, Pending, Response, Session, Tree
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
-from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF, FileRenameInformation as RENAME
+from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
 from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from vfs.ntstatus import (
     STATUS_CANCELLED,
@@ -106,7 +116,9 @@ def test_a_waiting_open_can_be_cancelled(tree: Tree, other: Tree, name: str) -> 
     assert send_open(other, name).recv().status == STATUS_SUCCESS
 
 
-def test_a_client_may_leave_while_its_open_waits(tree: Tree, other: Tree, login, name: str) -> None:
+def test_a_client_may_leave_while_its_open_waits(
+    tree: Tree, other: Tree, login: Callable[..., Session], name: str
+) -> None:
     holder = tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
     send_open(other, name)
     broken_to(holder)
@@ -179,7 +191,7 @@ def test_answers_nobody_asked_for(tree: Tree, name: str) -> None:
 def test_a_rename_waits_for_the_handle(tree: Tree, other: Tree, name: str) -> None:
     open_leased(tree, name, KEY, R | H, disposition=FILE_CREATE)
     mover = other.create(name)
-    waiting = mover.send_set_info(RENAME, FileRenameInformation(f"{name}-2").pack())
+    waiting = mover.send_set_info(FileRenameInformation.info_class, FileRenameInformation(f"{name}-2").pack())
     told = next_lease_break(tree.session.connection)
     assert (told.current_lease_state, told.new_lease_state) == (R | H, R)
     assert waiting.response is None
