@@ -56,13 +56,13 @@ class Inotify:
         """Return the descriptor: readable when there are events."""
         return self._fd
 
-    def add(self, directory: bytes) -> int:
-        """Watch a directory; return the watch's number, the same one if it is watched already.
+    def add(self, directory: bytes, mask: int = _WATCHED) -> int:
+        """Watch a directory for the events of `mask`; return the watch's number, the same one if it is watched already.
 
         Raises:
             OSError: it is none, does not exist, or there are too many watches (fs.inotify.max_user_watches).
         """
-        wd: int = _libc.inotify_add_watch(self._fd, directory, _WATCHED)
+        wd: int = _libc.inotify_add_watch(self._fd, directory, mask)
         if wd < 0:
             raise _error(directory)
         return wd

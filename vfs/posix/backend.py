@@ -92,6 +92,7 @@ class PosixBackend(DescriptorCalls):
         if self.root_fd >= 0:
             os.close(self.root_fd)
             self.root_fd = -1
+            self.names.close()
 
     # Opening and resolving
 
