@@ -41,8 +41,17 @@ _BLOBS: Final = 1024
 
 _CLOCK_REALTIME_COARSE: Final = 5
 """clock_gettime(2); the module `time` has no name for it."""
-_CTIME_WIDTHS_NS: Final = (1_000_000, 5_000_000, 20_000_000, 100_000_000)
-"""How exactly to foretell a ctime: from the usual to a process that was not scheduled for a while."""
+_CTIMES: Final = (
+    (_CLOCK_REALTIME_COARSE, 0),
+    (time.CLOCK_REALTIME, 300_000),
+    (_CLOCK_REALTIME_COARSE, 0),
+    (time.CLOCK_REALTIME, 1_000_000),
+    (_CLOCK_REALTIME_COARSE, 5_000_000),
+    (_CLOCK_REALTIME_COARSE, 20_000_000),
+    (_CLOCK_REALTIME_COARSE, 100_000_000),
+)
+"""How to foretell a ctime, the most exact first: by which clock, and within how many nanoseconds. Changes are stamped
+with the time of the last tick or, after somebody has asked for the time stamp (multigrain), with the present."""
 
 _WRITE_BITS: Final = 0o222
 _OWNER_WRITE: Final = 0o200
@@ -231,9 +240,8 @@ def store_change_time(volume: Volume, fd: int, change_time: int) -> None:
     if not volume.options.store_dos_attributes:
         return
     stored, creation_time = load_stored(volume, fd, volume.backend.stat(fd))
-    for width in _CTIME_WIDTHS_NS:
-        # Changes are stamped with the time of the last tick, or (multigrain time stamps) with the present.
-        first = time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+    for clock, width in _CTIMES:
+        first = time.clock_gettime_ns(clock)
         expected = dosattrib.ChangeTime(change_time, first, first + width)
         if not _write_blob(volume, fd, dosattrib.pack(stored, creation_time, expected)):
             return
