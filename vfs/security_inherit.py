@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from vfs.access import FILE_ALL_ACCESS, GENERIC_RIGHTS_MASK, map_generic
 from vfs.constants import (
     DACL_SECURITY_INFORMATION,
@@ -34,6 +37,7 @@ from vfs.security_descriptor import (
 from vfs.sid import SID_CREATOR_GROUP, SID_CREATOR_OWNER, SID_SYSTEM, Sid
 from vfs.token import SecurityToken
 
+_NOBODY: Final[Mapping[Sid, Sid]] = {}
 _INHERITANCE_FLAGS = (
     OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE | NO_PROPAGATE_INHERIT_ACE | INHERIT_ONLY_ACE | INHERITED_ACE
 )
@@ -85,13 +89,15 @@ def _with(ace: Ace, sid: Sid, mask: int, flags: int) -> Ace:
     )
 
 
-def _effective(acl: Acl) -> Acl:
-    """A list as given, with the generic rights of what is in effect mapped.
+def _effective(acl: Acl, creators: Mapping[Sid, Sid] = _NOBODY) -> Acl:
+    """A list as given, with the generic rights of what is in effect mapped, and the SIDs in `creators` replaced.
 
-    CREATOR OWNER and CREATOR GROUP stay as they are: they match nobody, and clients read back what they set.
+    They are when an object is made; set later on, CREATOR OWNER and CREATOR GROUP stay and match nobody.
     """
     aces = [
-        ace if ace.sid is None or ace.flags & INHERIT_ONLY_ACE else _with(ace, ace.sid, map_generic(ace.mask), ace.flags)
+        ace
+        if ace.sid is None or ace.flags & INHERIT_ONLY_ACE
+        else _with(ace, creators.get(ace.sid, ace.sid), map_generic(ace.mask), ace.flags)
         for ace in acl.aces
     ]
     return Acl(tuple(aces), acl.revision)
@@ -133,7 +139,8 @@ def create_security_descriptor(
         inherited = inherit_acl(parent.dacl, owner, group, is_dir=is_dir, mark=mark)
     dacl: Acl | None
     if given.has_dacl:
-        dacl = _effective(given.dacl) if given.dacl is not None else None
+        creators = {SID_CREATOR_OWNER: owner, SID_CREATOR_GROUP: group}
+        dacl = _effective(given.dacl, creators) if given.dacl is not None else None
         control |= given.control & SE_DACL_PROTECTED
         if given.control & SE_DACL_AUTO_INHERITED and given.control & SE_DACL_AUTO_INHERIT_REQ:
             control |= SE_DACL_AUTO_INHERITED
@@ -157,11 +164,12 @@ def create_security_descriptor(
 
 
 def merge_security_descriptor(
-    old: SecurityDescriptor, new: SecurityDescriptor, security_information: int
+    old: SecurityDescriptor, new: SecurityDescriptor, security_information: int, *, canonicalize: bool = True
 ) -> SecurityDescriptor:
     """`old` with the parts of `new` that `security_information` names put in its place ([MS-FSA] 2.1.5.17).
 
-    A list asked to be inherited automatically (``*_AUTO_INHERIT_REQ``) is marked as such.
+    A list asked to be inherited automatically (``*_AUTO_INHERIT_REQ``) is marked as such; without `canonicalize`
+    the mark stays as sent.
     """
     control = old.control
     owner, group, dacl, sacl = old.owner, old.group, old.dacl, old.sacl
@@ -175,12 +183,16 @@ def merge_security_descriptor(
             dacl = _effective(dacl)
         control &= ~(SE_DACL_PROTECTED | SE_DACL_AUTO_INHERITED)
         control |= SE_DACL_PRESENT | new.control & SE_DACL_PROTECTED
-        if new.control & SE_DACL_AUTO_INHERITED and new.control & SE_DACL_AUTO_INHERIT_REQ:
+        if new.control & SE_DACL_AUTO_INHERITED and (
+            not canonicalize or new.control & SE_DACL_AUTO_INHERIT_REQ
+        ):
             control |= SE_DACL_AUTO_INHERITED
     if security_information & SACL_SECURITY_INFORMATION:
         sacl = new.sacl
         control &= ~(SE_SACL_PROTECTED | SE_SACL_AUTO_INHERITED | SE_SACL_PRESENT)
         control |= new.control & (SE_SACL_PROTECTED | SE_SACL_PRESENT)
-        if new.control & SE_SACL_AUTO_INHERITED and new.control & SE_SACL_AUTO_INHERIT_REQ:
+        if new.control & SE_SACL_AUTO_INHERITED and (
+            not canonicalize or new.control & SE_SACL_AUTO_INHERIT_REQ
+        ):
             control |= SE_SACL_AUTO_INHERITED
     return SecurityDescriptor(owner, group, dacl, sacl, control)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from vfs.fsa.mangle import MANGLED_ILLEGAL
 from vfs.fsa.visibility import name_test
 from vfs.modules.streams_xattr import DEFAULT_PREFIX, StreamsXattr
+from vfs.posix.posix_acl import DEFAULT_RULES
 from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_user_sid
 
 if TYPE_CHECKING:
@@ -37,22 +38,29 @@ class VolumeOptions:
     """
 
     __slots__ = (
+        "access_rules",
+        "acl_flag_inherited_canonicalization",
+        "acl_group_control",
         "acl_xattr",
         "acl_xattr_name",
+        "always_granted",
         "case_sensitive",
         "create_mask",
         "delete_readonly",
         "delete_veto_files",
         "directory_mask",
-        "dos_filemode",
         "ea_support",
         "force_create_mode",
         "force_directory_mode",
+        "force_unknown_acl_user",
         "fstype",
         "hide_dot_files",
         "hide_files",
+        "hide_unreadable",
+        "hide_unwriteable_files",
         "inherit_acls",
         "inherit_owner",
+        "inherit_owner_in_descriptor",
         "inherit_permissions",
         "level2_oplocks",
         "mangled_names",
@@ -60,6 +68,7 @@ class VolumeOptions:
         "map_hidden",
         "map_readonly",
         "map_system",
+        "nt_acl_support",
         "oplocks",
         "posix_locking",
         "preserve_case",
@@ -88,6 +97,8 @@ class VolumeOptions:
         self.inherit_permissions = False
         self.inherit_acls = False
         self.inherit_owner = False
+        self.inherit_owner_in_descriptor = False
+        """`inherit owner = windows and unix`: the owner in the descriptor is the directory's, too."""
         self.store_dos_attributes = True
         self.map_archive = True
         self.map_hidden = False
@@ -95,10 +106,19 @@ class VolumeOptions:
         self.map_readonly = False
         self.hide_dot_files = True
         self.hide_files: list[str] = []
+        self.hide_unreadable = False
+        self.hide_unwriteable_files = False
         self.veto_files: list[str] = []
         self.delete_veto_files = False
         self.delete_readonly = False
-        self.dos_filemode = False
+        self.access_rules = DEFAULT_RULES
+        """What permission bits mean: `acl map full control`, `dos filemode`."""
+        self.acl_group_control = False
+        self.acl_flag_inherited_canonicalization = True
+        self.always_granted = 0
+        """Rights that no check refuses: FILE_EXECUTE with `acl allow execute always`."""
+        self.nt_acl_support = True
+        self.force_unknown_acl_user = False
         self.ea_support = True
         self.acl_xattr = False
         self.acl_xattr_name = "security.NTACL"

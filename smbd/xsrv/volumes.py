@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from smbd.config.enums import (
     INHERIT_OWNER_NO,
+    INHERIT_OWNER_WINDOWS_AND_UNIX,
     MANGLED_NAMES_NO,
     MANGLED_NAMES_YES,
     MAP_READONLY_NO,
 )
 from smbd.config.loadparm import ShareParams
+from vfs.access import FILE_EXECUTE
 from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
 from vfs.modules.streams_xattr import DEFAULT_PREFIX
 from vfs.posix.backend import PosixBackend
+from vfs.posix.posix_acl import AccessRules
 from vfs.volume import Volume, VolumeOptions
 
 if TYPE_CHECKING:
@@ -21,22 +24,26 @@ if TYPE_CHECKING:
 
 _MANGLED: Final = {MANGLED_NAMES_NO: MANGLED_NO, MANGLED_NAMES_YES: MANGLED_YES}
 _SAME_NAME: Final = (
+    "acl_flag_inherited_canonicalization",
+    "acl_group_control",
     "create_mask",
     "delete_readonly",
     "delete_veto_files",
     "directory_mask",
-    "dos_filemode",
     "ea_support",
     "force_create_mode",
     "force_directory_mode",
     "fstype",
     "hide_dot_files",
+    "hide_unreadable",
+    "hide_unwriteable_files",
     "inherit_acls",
     "inherit_permissions",
     "level2_oplocks",
     "map_archive",
     "map_hidden",
     "map_system",
+    "nt_acl_support",
     "oplocks",
     "posix_locking",
     "preserve_case",
@@ -55,12 +62,17 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.case_sensitive = bool(share.case_sensitive)
     options.map_readonly = share.map_readonly != MAP_READONLY_NO
     options.inherit_owner = share.inherit_owner != INHERIT_OWNER_NO
+    options.inherit_owner_in_descriptor = share.inherit_owner == INHERIT_OWNER_WINDOWS_AND_UNIX
     options.mangled_names = _MANGLED.get(share.mangled_names, MANGLED_ILLEGAL)
     options.hide_files = split_patterns(share.hide_files)
     options.veto_files = split_patterns(share.veto_files)
     options.veto_oplock_files = split_patterns(share.veto_oplock_files)
     options.sync_always = share.sync_always
     options.acl_xattr = "acl_xattr" in share.vfs_objects
+    # The module brings these along, as Samba's does.
+    options.access_rules = AccessRules(share.acl_map_full_control, share.dos_filemode or options.acl_xattr)
+    options.force_unknown_acl_user = share.force_unknown_acl_user or options.acl_xattr
+    options.always_granted = FILE_EXECUTE if share.acl_allow_execute_always else 0
     options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)
     # Auto means: where it is needed. Looking costs less than finding out.
     options.strict_locking = share.strict_locking is not False

@@ -7,6 +7,7 @@ handle is told to have.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import (
@@ -17,9 +18,6 @@ from vfs.access import (
     FILE_ALL_ACCESS,
     FILE_APPEND_DATA,
     FILE_DELETE_CHILD,
-    FILE_GENERIC_EXECUTE,
-    FILE_GENERIC_READ,
-    FILE_GENERIC_WRITE,
     FILE_READ_ATTRIBUTES,
     FILE_READ_EA,
     FILE_WRITE_ATTRIBUTES,
@@ -33,7 +31,8 @@ from vfs.access import (
 )
 from vfs.fsa import stored_security
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD, NTStatusError
-from vfs.token import SE_SECURITY_PRIVILEGE
+from vfs.posix.posix_acl import DEFAULT_RULES, AccessRules, access_of
+from vfs.token import SE_SECURITY_PRIVILEGE, SE_TAKE_OWNERSHIP_PRIVILEGE
 
 if TYPE_CHECKING:
     from vfs.posix.syscalls import Stat
@@ -58,25 +57,10 @@ _EVERYBODY: Final = FILE_READ_ATTRIBUTES | FILE_READ_EA | READ_CONTROL | SYNCHRO
 _OWNER: Final = READ_CONTROL | WRITE_DAC
 
 
-def _rights_table(directory: bool) -> tuple[int, ...]:
-    """Rights for each of the eight values of the rwx bits, DELETE apart: that is the parent's to grant."""
-    table = []
-    for bits in range(8):
-        rights = _EVERYBODY
-        if bits & 4:
-            rights |= FILE_GENERIC_READ
-        if bits & 2:
-            rights |= FILE_GENERIC_WRITE | (FILE_DELETE_CHILD if directory else 0)
-        if bits & 1:
-            rights |= FILE_GENERIC_EXECUTE
-        if bits == 7:  # `acl map full control`
-            rights |= FILE_ALL_ACCESS & ~DELETE
-        table.append(rights)
-    return tuple(table)
-
-
-_FILE_RIGHTS: Final = _rights_table(directory=False)
-_DIRECTORY_RIGHTS: Final = _rights_table(directory=True)
+@lru_cache
+def _rights_table(rules: AccessRules, directory: bool) -> tuple[int, ...]:
+    """Rights for each of the eight values of the rwx bits."""
+    return tuple(_EVERYBODY | access_of(bits, directory, rules) for bits in range(8))
 
 
 def mode_class(stat: Stat, token: SecurityToken) -> int:
@@ -89,16 +73,16 @@ def mode_class(stat: Stat, token: SecurityToken) -> int:
     return mode & 7
 
 
-def rights_of_mode(stat: Stat, token: SecurityToken) -> int:
-    """Return the rights that the mode bits give `token`, without DELETE."""
-    rights = (_DIRECTORY_RIGHTS if stat.is_directory else _FILE_RIGHTS)[mode_class(stat, token)]
+def rights_of_mode(stat: Stat, token: SecurityToken, rules: AccessRules = DEFAULT_RULES) -> int:
+    """Return the rights that the mode bits give `token`; DELETE is the directory's to grant, too."""
+    rights = _rights_table(rules, stat.is_directory)[mode_class(stat, token)]
     return rights | _OWNER if token.uid == stat.uid else rights
 
 
-def _rights_of_kernel(fd: int, stat: Stat, token: SecurityToken) -> int:
+def _rights_of_kernel(fd: int, stat: Stat, token: SecurityToken, rules: AccessRules) -> int:
     """Return the rights that the kernel would give the current identity: POSIX ACLs count, unlike in the mode."""
     bits = sum(bit for bit in (os.R_OK, os.W_OK, os.X_OK) if os.access(f"/proc/self/fd/{fd}", bit, effective_ids=True))
-    rights = (_DIRECTORY_RIGHTS if stat.is_directory else _FILE_RIGHTS)[bits]
+    rights = _rights_table(rules, stat.is_directory)[bits]
     return rights | _OWNER if token.uid == stat.uid else rights
 
 
@@ -110,13 +94,19 @@ def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, want
     """Return the rights of the file itself; complete at least for `wanted`."""
     if _is_all_powerful(token):
         return FILE_ALL_ACCESS
-    if volume.options.acl_xattr:
-        rights = stored_security.granted(volume, token, fd, stat)
-        if rights is not None:
-            return rights
-    rights = rights_of_mode(stat, token)
+    options = volume.options
+    if options.acl_xattr:
+        stored = stored_security.granted(volume, token, fd, stat)
+        if stored is not None:
+            return stored | options.always_granted
+    rules = options.access_rules
+    rights = rights_of_mode(stat, token, rules) | options.always_granted
     if wanted & ~rights & ~(DELETE | WRITE_OWNER):
-        rights |= _rights_of_kernel(fd, stat, token)
+        rights |= _rights_of_kernel(fd, stat, token, rules)
+    if options.acl_group_control and (stat.gid == token.gid or stat.gid in token.groups):
+        rights |= _OWNER
+    if token.privileges & SE_TAKE_OWNERSHIP_PRIVILEGE:
+        rights |= WRITE_OWNER
     return rights
 
 
@@ -196,6 +186,15 @@ def check_open(volume: Volume, token: SecurityToken, fd: int, path: bytes, stat:
     if wanted & ~rights:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"rights {wanted & ~rights:#x} are not granted")
     return granted | wanted
+
+
+def may(volume: Volume, token: SecurityToken, fd: int, stat: Stat, access: int) -> bool:
+    """Tell whether all of `access` (generic bits mapped) would be granted by the file itself.
+
+    Raises:
+        OSError: what decides cannot be read.
+    """
+    return not access & ~_file_rights(volume, token, fd, stat, access)
 
 
 def check_create(volume: Volume, token: SecurityToken, path: bytes, desired: int, directory: bool) -> int:

@@ -13,12 +13,11 @@ from vfs.constants import (
     FILE_DIRECTORY_FILE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, allocation, attributes, ea, leasing, names, share, stored_security, times, tunnel
+from vfs.fsa import access_check, allocation, attributes, ea, initial_security, leasing, names, share, times, tunnel
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.mangle import MANGLED_NO
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
-from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.params import OpenOwner, OpenParams
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 _CREATE_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_ALL: Final = 0o777
+"""The mode where a default ACL is to decide: the kernel grants what both give."""
 _DIRECTORY_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -90,9 +91,11 @@ def _parent_stat(volume: Volume, path: bytes) -> Stat | None:
 
 def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Stat | None) -> int:
     parent_mode = parent.mode if parent is not None and volume.options.inherit_permissions else None
+    inherits = volume.options.inherit_acls and initial_security.has_default_acl(volume, path)
     if not directory:
-        return volume.backend.open(path, _CREATE_FLAGS, attributes.file_mode(volume, stored, parent_mode))
-    volume.backend.mkdir(path, attributes.directory_mode(volume, parent_mode))
+        mode = _ALL if inherits else attributes.file_mode(volume, stored, parent_mode)
+        return volume.backend.open(path, _CREATE_FLAGS, mode)
+    volume.backend.mkdir(path, _ALL if inherits else attributes.directory_mode(volume, parent_mode))
     try:
         return volume.backend.open(path, _DIRECTORY_FLAGS)
     except PermissionError:
@@ -103,11 +106,7 @@ def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Sta
 def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:
     """Give the new file all that the request carries: security, EAs, space, attributes."""
     volume = fo.volume
-    if parent is not None and volume.options.inherit_owner and parent.uid != fo.stat.uid:
-        with credentials.as_root():
-            volume.backend.fchown(fo.fd, parent.uid, -1)
-    if volume.options.acl_xattr:
-        stored_security.initialise(fo, params.security_descriptor)
+    initial_security.equip(fo, params.security_descriptor, parent)
     if params.extended_attributes:
         ea.set_eas_unchecked(fo, params.extended_attributes)
     if params.allocation_size:

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import FILE_LIST_DIRECTORY
+from vfs.access import FILE_LIST_DIRECTORY, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY
-from vfs.fsa import attributes, ea, times
+from vfs.fsa import access_check, attributes, ea, times
 from vfs.fsa.lookup import NameFreeError, resolve
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
@@ -69,6 +69,8 @@ class DirectoryScan:
         self._fo = fo
         self.with_short_names = with_short_names
         self.with_ea_size = with_ea_size
+        options = fo.volume.options
+        self._hides_inaccessible = options.hide_unreadable or options.hide_unwriteable_files
         self.restart(pattern)
 
     def restart(self, pattern: str | None = None) -> None:
@@ -97,6 +99,8 @@ class DirectoryScan:
             raise StopIteration
         for name in self._names:
             try:
+                if self._hides_inaccessible and not self._is_accessible(name):
+                    continue
                 entry = self._entry(name)
             except OSError as error:
                 if error.errno in {errno.ENOENT, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EXDEV}:
@@ -144,6 +148,27 @@ class DirectoryScan:
         except (NameFreeError, NTStatusError):
             return []
         return [os.fsdecode(found[found.rfind(b"/") + 1 :])]
+
+    def _is_accessible(self, name: str) -> bool:
+        """Tell whether `hide unreadable` and `hide unwriteable files` let the entry be seen; root sees everything.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        if name in {".", ".."}:
+            return True
+        fo = self._fo
+        volume = fo.volume
+        raw = to_bytes(name)
+        fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, os.O_PATH)
+        try:
+            stat = volume.backend.stat(fd)
+            wanted = FILE_READ_DATA if volume.options.hide_unreadable else 0
+            if volume.options.hide_unwriteable_files and not stat.is_directory:
+                wanted |= FILE_WRITE_DATA
+            return access_check.may(volume, fo.token, fd, stat, wanted)
+        finally:
+            os.close(fd)
 
     def _short_matches(self, name: str) -> bool:
         mode = self._fo.volume.options.mangled_names

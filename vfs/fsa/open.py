@@ -66,7 +66,7 @@ _MODES_READ: Final = (os.O_RDONLY,)
 _MODES_WRITE: Final = (os.O_RDWR, os.O_WRONLY, os.O_RDONLY)
 _MODES_READ_WRITE: Final = (os.O_RDWR, os.O_RDONLY)
 _MODES_STATUS: Final = (os.O_RDONLY, os.O_PATH)
-_MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_PATH)
+_MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_WRONLY, os.O_PATH)
 
 
 async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
@@ -96,24 +96,28 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     elif parsed.must_be_file:
         params.create_options |= FILE_NON_DIRECTORY_FILE
     races = 0
-    while races < _RACES:
-        try:
-            if parsed.stream:
-                fo = streams.attempt(volume, token, params, owner, parsed)
+    try:
+        while races < _RACES:
+            try:
+                if parsed.stream:
+                    fo = streams.attempt(volume, token, params, owner, parsed)
+                else:
+                    fo = _attempt(volume, token, params, owner, parsed.path)
+            except MustWait as blocked:
+                watch = blocked.watch
+            except OSError as error:
+                raise from_oserror(error, "open") from None
             else:
-                fo = _attempt(volume, token, params, owner, parsed.path)
-        except MustWait as blocked:
-            watch = blocked.watch
-        except OSError as error:
-            raise from_oserror(error, "open") from None
-        else:
-            if fo is not None:
-                return fo
-            races += 1
-            continue
-        await settle(watch)
-        # Names, rights and sharing may have changed meanwhile: everything is looked at anew.
-        params.attempts += 1
+                if fo is not None:
+                    return fo
+                races += 1
+                continue
+            await settle(watch)
+            # Names, rights and sharing may have changed meanwhile: everything is looked at anew.
+            params.attempts += 1
+    finally:
+        if params.watch is not None:
+            params.watch.depart()
     raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
 
 
@@ -218,7 +222,8 @@ def _limit(granted: int, mode: int, needed: int) -> int:
         NTStatusError: STATUS_ACCESS_DENIED: it was asked for.
     """
     if mode & os.O_PATH:
-        lacking = _READ | _WRITE
+        # Who may execute only has that right, though this handle reads nothing.
+        lacking = FILE_READ_DATA | _WRITE
     elif mode == os.O_RDONLY:
         lacking = _WRITE
     elif mode == os.O_WRONLY:

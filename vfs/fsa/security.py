@@ -13,22 +13,23 @@ from vfs.constants import (
     OWNER_SECURITY_INFORMATION,
     SACL_SECURITY_INFORMATION,
 )
-from vfs.fsa import stored_security
+from vfs.fsa import posix_permissions, stored_security
 from vfs.notify import trigger
 from vfs.ntstatus import (
-    STATUS_INVALID_OWNER,
-    STATUS_INVALID_PRIMARY_GROUP,
     STATUS_MEDIA_WRITE_PROTECTED,
     NTStatusError,
     from_oserror,
 )
-from vfs.posix import credentials
-from vfs.security import merge_security_descriptor
-from vfs.token import SE_RESTORE_PRIVILEGE, SE_TAKE_OWNERSHIP_PRIVILEGE
+from vfs.security import (
+    SE_DACL_PRESENT,
+    SE_SELF_RELATIVE,
+    SecurityDescriptor,
+    merge_security_descriptor,
+)
+from vfs.sid import SID_WORLD
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
-    from vfs.security import SecurityDescriptor
 
 _NEEDS_READ_CONTROL: Final = (
     OWNER_SECURITY_INFORMATION
@@ -36,7 +37,10 @@ _NEEDS_READ_CONTROL: Final = (
     | DACL_SECURITY_INFORMATION
     | LABEL_SECURITY_INFORMATION
 )
-_KEEP: Final = -1
+_PERMISSIONS: Final = DACL_SECURITY_INFORMATION | OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION
+"""What the POSIX permissions follow from: whose rights are the owner's depends on who that is."""
+_NO_SECURITY: Final = SecurityDescriptor(SID_WORLD, SID_WORLD, None, None, SE_SELF_RELATIVE | SE_DACL_PRESENT)
+"""What clients see without `nt acl support`: everybody's, and everything allowed."""
 
 
 def query_security(fo: FileObject, security_information: int) -> bytes:
@@ -49,6 +53,8 @@ def query_security(fo: FileObject, security_information: int) -> bytes:
         fo.require(READ_CONTROL)
     if security_information & SACL_SECURITY_INFORMATION:
         fo.require(ACCESS_SYSTEM_SECURITY)
+    if not fo.volume.options.nt_acl_support:
+        return _NO_SECURITY.part(security_information).pack()
     try:
         descriptor = stored_security.effective(fo.volume, fo.fd, fo.refresh())
     except OSError as error:
@@ -59,7 +65,8 @@ def query_security(fo: FileObject, security_information: int) -> bytes:
 def set_security(fo: FileObject, security_information: int, data: bytes) -> None:
     """Replace the parts of the descriptor that `security_information` names by those of `data`.
 
-    With `acl_xattr` the descriptor is stored and the mode follows as near as it can; without it the mode is all.
+    With `acl_xattr` the descriptor is stored, and mode and POSIX ACL follow as near as they can; without it they are
+    all. Without `nt acl support` nothing happens.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_SECURITY_DESCR, STATUS_INVALID_OWNER,
@@ -74,47 +81,23 @@ def set_security(fo: FileObject, security_information: int, data: bytes) -> None
     if security_information & SACL_SECURITY_INFORMATION:
         fo.require(ACCESS_SYSTEM_SECURITY)
     new = stored_security.parse(data)
+    options = fo.volume.options
+    if not options.nt_acl_support:
+        return
     try:
         old = stored_security.effective(fo.volume, fo.fd, fo.refresh())
-        merged = merge_security_descriptor(old, new, security_information)
-        _change_owner(fo, old, merged)
-        if security_information & DACL_SECURITY_INFORMATION:
-            stored_security.apply_mode(fo, merged)
-        if fo.volume.options.acl_xattr:
+        merged = merge_security_descriptor(
+            old, new, security_information, canonicalize=options.acl_flag_inherited_canonicalization
+        )
+        posix_permissions.change_owner(
+            fo,
+            new.owner if security_information & OWNER_SECURITY_INFORMATION else None,
+            new.group if security_information & GROUP_SECURITY_INFORMATION else None,
+        )
+        if security_information & _PERMISSIONS and merged.has_dacl:
+            posix_permissions.apply(fo, merged)
+        if options.acl_xattr:
             stored_security.store(fo.volume, fo.fd, fo.stat, merged)
         trigger.modified(fo, FILE_NOTIFY_CHANGE_SECURITY)
     except OSError as error:
         raise from_oserror(error, "set security") from None
-
-
-def _change_owner(fo: FileObject, old: SecurityDescriptor, new: SecurityDescriptor) -> None:
-    """Make owner and group of the file those of `new`.
-
-    Raises:
-        NTStatusError: STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP.
-        OSError: as the kernel says.
-    """
-    id_map = fo.volume.id_map
-    uid = gid = _KEEP
-    if new.owner is not None and new.owner != old.owner:
-        found = fo.token.uid if new.owner == fo.token.user_sid else id_map.sid_to_uid(new.owner)
-        if found is None:
-            raise NTStatusError(STATUS_INVALID_OWNER, f"{new.owner} is no unix user")
-        uid = _KEEP if found == fo.stat.uid else found
-    if new.group is not None and new.group != old.group:
-        found = id_map.sid_to_gid(new.group)
-        if found is None:
-            raise NTStatusError(STATUS_INVALID_PRIMARY_GROUP, f"{new.group} is no unix group")
-        gid = _KEEP if found == fo.stat.gid else found
-    if uid == gid == _KEEP:
-        return
-    token = fo.token
-    # WRITE_OWNER lets take a file for oneself; giving it away needs the restore privilege ([MS-FSA] 2.1.5.17).
-    if uid == token.uid or token.has_privilege(SE_RESTORE_PRIVILEGE):
-        with credentials.as_root():
-            fo.volume.backend.fchown(fo.fd, uid, gid)
-    elif uid != _KEEP and not token.has_privilege(SE_TAKE_OWNERSHIP_PRIVILEGE) and token.uid != 0:
-        raise NTStatusError(STATUS_INVALID_OWNER, "a file cannot be given away")
-    else:
-        fo.volume.backend.fchown(fo.fd, uid, gid)
-    fo.refresh()

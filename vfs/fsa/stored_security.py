@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from vfs.fsa import times
 from vfs.ntstatus import STATUS_INVALID_SECURITY_DESCR, NTStatusError
@@ -12,14 +11,14 @@ from vfs.posix import credentials, ntacl, posix_acl
 from vfs.security import (
     CONTAINER_INHERIT_ACE,
     OBJECT_INHERIT_ACE,
+    SE_DACL_PROTECTED,
+    Acl,
     SecurityDescriptor,
     SecurityDescriptorError,
-    create_security_descriptor,
     maximal_access,
 )
 
 if TYPE_CHECKING:
-    from vfs.fsa.file_object import FileObject
     from vfs.posix.posix_acl import PosixAcl
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
@@ -28,39 +27,77 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _CACHE_SIZE: Final = 1024
-_current: dict[tuple[bytes, int, int, int], SecurityDescriptor | None] = {}
-"""Stored descriptors that have been compared with the POSIX permissions, by xattr value, mode, uid and gid.
 
-A change of the POSIX ACL that leaves the mode as it is shows only when the entry leaves the cache; the kernel
-enforces it at once in any case.
-"""
+PosixAcls = tuple["PosixAcl | None", "PosixAcl | None"]
+"""Access ACL and default ACL; None where there is none."""
 
 
-def _posix_acls(volume: Volume, fd: int, stat: Stat) -> tuple[PosixAcl | None, PosixAcl | None]:
+class _Checked(NamedTuple):
+    """The result of comparing a stored descriptor with the POSIX permissions, and what it was compared with."""
+
+    descriptor: SecurityDescriptor | None
+    ctime_ns: int
+    access: bytes | None
+    default: bytes | None
+
+
+_checked: dict[tuple[bytes, int, int, int], _Checked] = {}
+"""By xattr value, mode, uid and gid. As long as the change time stays, so do the ACLs; then they are read anew."""
+
+
+def _acl_xattrs(volume: Volume, fd: int, stat: Stat) -> tuple[bytes | None, bytes | None]:
     backend = volume.backend
     access = backend.fgetxattr(fd, posix_acl.ACCESS_XATTR)
-    default = backend.fgetxattr(fd, posix_acl.DEFAULT_XATTR) if stat.is_directory else None
+    return access, backend.fgetxattr(fd, posix_acl.DEFAULT_XATTR) if stat.is_directory else None
+
+
+def posix_acls(volume: Volume, fd: int, stat: Stat) -> PosixAcls:
+    """Return the POSIX ACLs of an open file.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    return _unpack_acls(*_acl_xattrs(volume, fd, stat))
+
+
+def _unpack_acls(access: bytes | None, default: bytes | None) -> PosixAcls:
     return (
         posix_acl.unpack(access) if access is not None else None,
         posix_acl.unpack(default) if default is not None else None,
     )
 
 
-def from_posix(volume: Volume, fd: int, stat: Stat) -> SecurityDescriptor:
-    """Return what mode and POSIX ACLs of an open file mean as a descriptor.
-
-    Raises:
-        OSError: the ACLs cannot be read.
-    """
-    access, default = _posix_acls(volume, fd, stat)
+def _from_posix(volume: Volume, stat: Stat, acls: PosixAcls) -> SecurityDescriptor:
     return posix_acl.security_descriptor(
         stat.mode,
         stat.uid,
         stat.gid,
-        access,
-        default,
+        *acls,
         uid_to_sid=volume.id_map.uid_to_sid,
         gid_to_sid=volume.id_map.gid_to_sid,
+        rules=volume.options.access_rules,
+    )
+
+
+def from_posix(volume: Volume, fd: int, stat: Stat) -> SecurityDescriptor:
+    """Return what mode and POSIX ACLs of an open file mean as a descriptor.
+
+    Where descriptors can be stored the result looks like one: it is not protected, and a directory passes on to new
+    entries what their mode will be.
+
+    Raises:
+        OSError: the ACLs cannot be read.
+    """
+    descriptor = _from_posix(volume, stat, posix_acls(volume, fd, stat))
+    options = volume.options
+    if not options.acl_xattr or descriptor.dacl is None:
+        return descriptor
+    dacl = descriptor.dacl
+    if stat.is_directory and not passes_on(descriptor, directory=True):
+        mode = options.directory_mask | options.force_directory_mode
+        dacl = Acl(dacl.aces + posix_acl.inheritable_aces(mode, options.access_rules), dacl.revision)
+    return SecurityDescriptor(
+        descriptor.owner, descriptor.group, dacl, descriptor.sacl, descriptor.control & ~SE_DACL_PROTECTED
     )
 
 
@@ -74,22 +111,28 @@ def load(volume: Volume, fd: int, stat: Stat) -> SecurityDescriptor | None:
     if blob is None:
         return None
     key = (blob, stat.mode, stat.uid, stat.gid)
-    if key not in _current:
-        if len(_current) >= _CACHE_SIZE:
-            del _current[next(iter(_current))]
-        _current[key] = _validate(volume, fd, stat, blob)
-    return _current[key]
+    checked = _checked.get(key)
+    if checked is not None and checked.ctime_ns == stat.ctime_ns:
+        return checked.descriptor
+    access, default = _acl_xattrs(volume, fd, stat)
+    if checked is not None and checked.access == access and checked.default == default:
+        descriptor = checked.descriptor
+    else:
+        descriptor = _validate(volume, stat, blob, _unpack_acls(access, default))
+        if len(_checked) >= _CACHE_SIZE and key not in _checked:
+            del _checked[next(iter(_checked))]
+    _checked[key] = _Checked(descriptor, stat.ctime_ns, access, default)
+    return descriptor
 
 
-def _validate(volume: Volume, fd: int, stat: Stat, blob: bytes) -> SecurityDescriptor | None:
+def _validate(volume: Volume, stat: Stat, blob: bytes, acls: PosixAcls) -> SecurityDescriptor | None:
     try:
         stored = ntacl.unpack(blob)
     except ntacl.NtAclError as error:
         _log.warning("share %s: %s", volume.share_name, error)
         return None
-    access, default = _posix_acls(volume, fd, stat)
-    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, access, default)
-    return stored.sd if ntacl.is_current(stored, acl_hash, from_posix(volume, fd, stat)) else None
+    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, *acls)
+    return stored.sd if ntacl.is_current(stored, acl_hash, lambda: _from_posix(volume, stat, acls)) else None
 
 
 def granted(volume: Volume, token: SecurityToken, fd: int, stat: Stat) -> int | None:
@@ -122,10 +165,10 @@ def store(volume: Volume, fd: int, stat: Stat, descriptor: SecurityDescriptor) -
         OSError: it cannot be stored.
         NTStatusError: STATUS_INVALID_SECURITY_DESCR: it is too large.
     """
-    access, default = _posix_acls(volume, fd, stat)
-    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, access, default)
+    acls = posix_acls(volume, fd, stat)
+    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, *acls)
     try:
-        blob = ntacl.pack(descriptor, from_posix(volume, fd, stat), acl_hash, times.now())
+        blob = ntacl.pack(descriptor, _from_posix(volume, stat, acls), acl_hash, times.now())
     except SecurityDescriptorError as error:
         raise NTStatusError(STATUS_INVALID_SECURITY_DESCR, str(error)) from None
     with credentials.as_root():
@@ -144,46 +187,7 @@ def parse(data: bytes) -> SecurityDescriptor:
         raise NTStatusError(STATUS_INVALID_SECURITY_DESCR, str(error)) from None
 
 
-def initialise(fo: FileObject, given: bytes | None) -> None:
-    """Store the first descriptor of a new file: the one given, joined with what the directory passes on.
-
-    Where neither is, nothing is stored and the mode speaks.
-
-    Raises:
-        NTStatusError, OSError: it cannot be stored.
-    """
-    volume = fo.volume
-    creator = parse(given) if given is not None else None
-    parent_fd = volume.backend.open(fo.path.rpartition(b"/")[0], os.O_PATH | os.O_DIRECTORY)
-    try:
-        parent = load(volume, parent_fd, volume.backend.stat(parent_fd))
-    finally:
-        os.close(parent_fd)
-    if creator is None and (parent is None or not _passes_on(parent, fo.is_directory)):
-        return
-    descriptor = create_security_descriptor(parent, creator, fo.token, fo.is_directory)
-    apply_mode(fo, descriptor)
-    store(volume, fo.fd, fo.stat, descriptor)
-
-
-def _passes_on(parent: SecurityDescriptor, directory: bool) -> bool:
+def passes_on(parent: SecurityDescriptor, *, directory: bool) -> bool:
+    """Tell whether a directory with the descriptor `parent` passes entries on to a new file or directory."""
     flags = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE if directory else OBJECT_INHERIT_ACE
     return parent.dacl is not None and any(ace.flags & flags for ace in parent.dacl.aces)
-
-
-def apply_mode(fo: FileObject, descriptor: SecurityDescriptor) -> None:
-    """Give the file the mode that comes nearest to `descriptor`, so that local users meet about the same rights.
-
-    Raises:
-        OSError: the mode cannot be set.
-    """
-    volume = fo.volume
-    mode = posix_acl.mode_from_security_descriptor(descriptor, fo.stat.mode) & 0o7777
-    if mode != fo.stat.mode & 0o7777:
-        try:
-            volume.backend.fchmod(fo.fd, mode)
-        except PermissionError:
-            # WRITE_DAC was granted; the kernel wants the owner.
-            with credentials.as_root():
-                volume.backend.fchmod(fo.fd, mode)
-        fo.refresh()

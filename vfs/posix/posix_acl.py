@@ -16,18 +16,14 @@ from vfs.access import (
     DELETE,
     FILE_ALL_ACCESS,
     FILE_DELETE_CHILD,
-    FILE_EXECUTE,
     FILE_GENERIC_EXECUTE,
     FILE_GENERIC_READ,
     FILE_GENERIC_WRITE,
-    FILE_READ_DATA,
-    FILE_WRITE_DATA,
-    map_generic,
+    WRITE_DAC,
+    WRITE_OWNER,
 )
 from vfs.security_acl import (
-    ALLOW_TYPES,
     CONTAINER_INHERIT_ACE,
-    DENY_TYPES,
     INHERIT_ONLY_ACE,
     OBJECT_INHERIT_ACE,
     Ace,
@@ -103,11 +99,28 @@ def from_mode(mode: int) -> PosixAcl:
     )
 
 
-def _access_of(perm: int, is_dir: bool) -> int:
-    if perm == 7:
-        # Whether a file may be deleted is its directory's business.
-        return FILE_ALL_ACCESS if is_dir else FILE_ALL_ACCESS & ~DELETE
+#: `dos filemode`: who may write may do these, too.
+_WRITERS_MAY: Final = DELETE | WRITE_DAC | WRITE_OWNER
+
+
+class AccessRules(NamedTuple):
+    """What permission bits mean, as the parameters of the same names say."""
+
+    acl_map_full_control: bool = True
+    dos_filemode: bool = False
+
+
+DEFAULT_RULES: Final = AccessRules()
+
+
+def access_of(perm: int, is_dir: bool, rules: AccessRules = DEFAULT_RULES) -> int:
+    """The access mask for the permission bits `perm` (rwx)."""
     mask = 0
+    if perm & 2 and rules.dos_filemode:
+        mask |= _WRITERS_MAY
+    if perm == 7 and rules.acl_map_full_control:
+        # Whether a file may be deleted is its directory's business.
+        return mask | (FILE_ALL_ACCESS if is_dir else FILE_ALL_ACCESS & ~DELETE)
     if perm & 4:
         mask |= FILE_GENERIC_READ
     if perm & 2:
@@ -118,7 +131,12 @@ def _access_of(perm: int, is_dir: bool) -> int:
 
 
 def _entries(
-    acl: PosixAcl, owner: Sid, group: Sid, other_sids: tuple[SidOfId, SidOfId], is_dir: bool
+    acl: PosixAcl,
+    owner: Sid,
+    group: Sid,
+    other_sids: tuple[SidOfId, SidOfId],
+    is_dir: bool,
+    rules: AccessRules,
 ) -> list[tuple[Sid, int]]:
     """Trustee and access of each entry: owner first, other last, between them Samba's order (the reverse)."""
     uid_to_sid, gid_to_sid = other_sids
@@ -127,7 +145,7 @@ def _entries(
     middle: list[tuple[Sid, int]] = []
     last: list[tuple[Sid, int]] = []
     for tag, perm, unix_id in reversed(acl):
-        access = _access_of(perm & mask if tag in _MASKED else perm, is_dir)
+        access = access_of(perm & mask if tag in _MASKED else perm, is_dir, rules)
         if tag == ACL_USER_OBJ:
             first.append((owner, access))
         elif tag == ACL_GROUP_OBJ:
@@ -151,6 +169,7 @@ def security_descriptor(
     *,
     uid_to_sid: SidOfId = unix_user_sid,
     gid_to_sid: SidOfId = unix_group_sid,
+    rules: AccessRules = DEFAULT_RULES,
 ) -> SecurityDescriptor:
     """What POSIX mode and ACLs mean as a security descriptor; remembered, so pass the same mappers each time.
 
@@ -162,17 +181,18 @@ def security_descriptor(
         default_acl: of a directory: what new entries get; becomes inheritable entries.
         uid_to_sid: maps Unix users.
         gid_to_sid: maps Unix groups.
+        rules: what permission bits mean.
     """
     is_dir = stat_module.S_ISDIR(mode)
     owner, group = uid_to_sid(uid), gid_to_sid(gid)
     mappers = (uid_to_sid, gid_to_sid)
-    access = _entries(access_acl or from_mode(mode), owner, group, mappers, is_dir)
+    access = _entries(access_acl or from_mode(mode), owner, group, mappers, is_dir, rules)
     inherit = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE
     merged: list[Ace] = []
     rest: list[tuple[Sid, int]] = []
     default: list[tuple[Sid, int]] = []
     if is_dir and default_acl:
-        default = _entries(default_acl, SID_CREATOR_OWNER, SID_CREATOR_GROUP, mappers, is_dir)
+        default = _entries(default_acl, SID_CREATOR_OWNER, SID_CREATOR_GROUP, mappers, is_dir, rules)
     for entry in access:
         if entry in default:
             default.remove(entry)
@@ -189,42 +209,20 @@ def security_descriptor(
     )
 
 
-def _perm_of(mask: int) -> int:
-    mask = map_generic(mask)
-    return (
-        (4 if mask & FILE_READ_DATA else 0)
-        | (2 if mask & FILE_WRITE_DATA else 0)
-        | (1 if mask & FILE_EXECUTE else 0)
+def inheritable_aces(mode: int, rules: AccessRules = DEFAULT_RULES) -> tuple[Ace, ...]:
+    """What a directory passes on whose ACL says nothing about it: the rights that `mode` gives new directories."""
+    flags = OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE | INHERIT_ONLY_ACE
+    return tuple(
+        allow(sid, access_of(mode >> shift & 7, True, rules), flags)
+        for sid, shift in ((SID_CREATOR_OWNER, 6), (SID_CREATOR_GROUP, 3), (SID_WORLD, 0))
     )
 
 
-def mode_from_security_descriptor(sd: SecurityDescriptor, current: int) -> int:
-    """The permission bits nearest to the DACL of `sd`; the rest of `current` stays.
-
-    Owner, group and everyone are each taken as a user who is nothing else; what everyone may do, all may. Without
-    a DACL `current` stays whole.
-    """
-    if not sd.has_dacl:
-        return current
-    if sd.dacl is None:
-        return current & ~0o777 | 0o777
-    allowed = {"owner": 0, "group": 0, "other": 0}
-    denied = dict(allowed)
-    for ace in sd.dacl.aces:
-        if ace.flags & INHERIT_ONLY_ACE or ace.sid is None:
-            continue
-        if ace.sid == SID_WORLD:
-            classes: tuple[str, ...] = ("owner", "group", "other")
-        elif ace.sid == sd.owner:
-            classes = ("owner",)
-        elif ace.sid == sd.group:
-            classes = ("group",)
-        else:
-            continue
-        perm = _perm_of(ace.mask)
-        for name in classes:
-            if ace.type in ALLOW_TYPES:
-                allowed[name] |= perm & ~denied[name]
-            elif ace.type in DENY_TYPES:
-                denied[name] |= perm & ~allowed[name]
-    return current & ~0o777 | allowed["owner"] << 6 | allowed["group"] << 3 | allowed["other"]
+def to_mode(acl: PosixAcl) -> int:
+    """The permission bits nearest to `acl`, for a file system without ACLs: named users and groups are left out."""
+    shifts = {ACL_USER_OBJ: 6, ACL_GROUP_OBJ: 3, ACL_OTHER: 0}
+    mode = 0
+    for tag, perm, _ in acl:
+        if tag in shifts:
+            mode |= perm << shifts[tag]
+    return mode

@@ -213,28 +213,12 @@ SERVICE_TOPICS: Final = (
         "",
         (
             row(
-                "acl flag inherited canonicalization",
-                BOOL,
-                "Yes",
-                "Canonicalise the inherited flags of ACLs that clients set.",
-                scope=SHARE,
-                status=KNOWN,
-            ),
-            row(
                 "smbd force process locks",
                 BOOL,
                 "No",
                 "For a bug of some kernels with OFD locks.",
                 scope=SHARE,
                 status=ACCEPTED,
-            ),
-            row(
-                "force unknown acl user",
-                BOOL,
-                "No",
-                "Unknown SIDs in ACLs stand for the current user.",
-                scope=SHARE,
-                status=KNOWN,
             ),
             row(
                 "magic output",

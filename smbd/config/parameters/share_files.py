@@ -28,7 +28,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     inherit_permissions = Param(
         BOOL, False, "New files and directories take the mode of their directory instead of the masks."
     )
-    inherit_acls = Param(BOOL, False, "New directories get the default ACL of their parent.", status=KNOWN)
+    inherit_acls = Param(BOOL, False, "New directories get the default ACL of their parent.")
     inherit_owner = Param(
         INHERIT_OWNER, INHERIT_OWNER_NO, "New files and directories belong to the owner of their directory."
     )
@@ -56,7 +56,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     hide_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that have the hidden attribute.")
     hide_special_files = Param(BOOL, False, "Do not list sockets, devices and pipes.")
     hide_unreadable = Param(BOOL, False, "Do not list files that the user may not read.")
-    hide_unwriteable_files = Param(BOOL, False, "Do not list files that the user may not write.", status=KNOWN)
+    hide_unwriteable_files = Param(BOOL, False, "Do not list files that the user may not write.")
     hide_new_files_timeout = Param(COUNT, 0, "Do not list files younger than this many seconds.", status=KNOWN)
     veto_files = Param(STRING, "", "Names, separated by slashes and with wildcards, that do not exist for clients.")
     delete_veto_files = Param(BOOL, False, "Deleting a directory also deletes the vetoed files in it.")
@@ -72,17 +72,21 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         "Without stored attributes: read-only is the absence of write permission.",
     )
     delete_readonly = Param(BOOL, False, "Files with the read-only attribute may be deleted.")
-    dos_filemode = Param(BOOL, False, "Who may write a file may also change its permissions.", status=KNOWN)
+    dos_filemode = Param(BOOL, False, "Who may write a file may also change its permissions.")
     dos_filetimes = Param(BOOL, True, "Who may write a file may also set its times.", status=ACCEPTED)
     dos_filetime_resolution = Param(BOOL, False, "Round times to two seconds.", status=KNOWN)
     ea_support = Param(BOOL, True, "Serve extended attributes.")
-    nt_acl_support = Param(
-        BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.", status=KNOWN
-    )
-    acl_group_control = Param(BOOL, False, "Members of a file's group may change its ACL.", status=KNOWN)
-    acl_map_full_control = Param(BOOL, True, "Show the Unix permission rwx as full control.", status=KNOWN)
-    acl_allow_execute_always = Param(BOOL, False, "Opening for execution needs no x permission.", status=KNOWN)
+    nt_acl_support = Param(BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.")
+    acl_group_control = Param(BOOL, False, "Members of a file's group may change its ACL.")
+    acl_map_full_control = Param(BOOL, True, "Show the Unix permission rwx as full control.")
+    acl_allow_execute_always = Param(BOOL, False, "Opening for execution needs no x permission.")
     acl_check_permissions = Param(BOOL, True, "Whether deleting asks the ACL; always done.", status=ACCEPTED)
+    acl_flag_inherited_canonicalization = Param(
+        BOOL, True, "A list that a client sets counts as inherited automatically only if it asks for that."
+    )
+    force_unknown_acl_user = Param(
+        BOOL, False, "An unknown owner in a descriptor that a client sets stands for the user himself."
+    )
     map_acl_inherit = Param(BOOL, False, "Keep the inheritance flags of ACLs in an extended attribute.", status=KNOWN)
     fstype = Param(STRING, "NTFS", "The name of the file system reported to clients.")
     volume = Param(STRING, "", "The volume label reported to clients; the share's name unless set.")
