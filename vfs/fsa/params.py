@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from messaging.dbwrap.watch import Watch
 from messaging.server_id import ServerId
 from vfs.locking.oplock import LeaseRequest
 
@@ -26,6 +27,7 @@ class OpenParams(msgspec.Struct, gc=False):
         extended_attributes: from the ExtA create context.
         timewarp: FILETIME of the TWrp create context, 0 if absent.
         attempts: how often the open has waited for oplock breaks of others.
+        watch: by which it has waited, and may have to again.
     """
 
     path: str
@@ -39,6 +41,7 @@ class OpenParams(msgspec.Struct, gc=False):
     extended_attributes: list[EaEntry] | None = None
     timewarp: int = 0
     attempts: int = 0
+    watch: Watch | None = None
 
 
 class OpenOwner(msgspec.Struct, frozen=True, gc=False):

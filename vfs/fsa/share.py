@@ -59,7 +59,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             found = contend(lock.record.entries, wanted, modes.find_lease, modes.is_alive)
             to_break = found.breaks
             if found.blocker is not None:
-                watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S)
+                watch = params.watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S, params.watch)
         if watch is None and not violation:
             fo.oplock = _grant(fo, _wanted(fo, params, level, violation=False), found) if level else None
             _add(lock, fo, path)

@@ -64,7 +64,8 @@ class MustWait(Exception):  # noqa: N818 - a state of affairs, the opener tries 
     """Somebody has to give way first.
 
     Attributes:
-        watch: completes when it is worth to try again.
+        watch: completes when it is worth to try again. It keeps its place among those who wait until `Watch.depart`:
+            two who left and came again would wake each other for ever.
     """
 
     def __init__(self, watch: Watch) -> None:
@@ -79,11 +80,7 @@ async def settle(watch: Watch) -> None:
         NTStatusError: STATUS_SHARING_VIOLATION: nothing happened in time.
         Cancelled: the wait was given up.
     """
-    try:
-        reason = await watch
-    finally:
-        watch.depart()
-    if reason == WATCH_TIMED_OUT:
+    if await watch == WATCH_TIMED_OUT:
         raise NTStatusError(STATUS_SHARING_VIOLATION, "the owner of an oplock does not react")
 
 
@@ -156,20 +153,25 @@ async def break_handles(modes: ShareModes, file_id: FileId, keep: FileObject | N
         Cancelled: the wait was given up.
     """
     key = file_id.key()
-    while True:
-        stored = modes.parse(key)
-        if stored is None:
-            return
-        if not any(entry.oplock_level for entry in _others(LOCKING_CODEC.decode(stored).entries, keep)):
-            return
-        with modes.lock(file_id) as lock:
-            entries = lock.record.entries if lock.record is not None else []
-            breaks = handle_holders(modes, _others(entries, keep))
-            if not breaks:
+    watch: Watch | None = None
+    try:
+        while True:
+            stored = modes.parse(key)
+            if stored is None:
                 return
-            watch = lock.watch(breaks[0].entry.server_id, WAIT_LIMIT_S)
-        send(modes, file_id, breaks)
-        await settle(watch)
+            if not any(entry.oplock_level for entry in _others(LOCKING_CODEC.decode(stored).entries, keep)):
+                return
+            with modes.lock(file_id) as lock:
+                entries = lock.record.entries if lock.record is not None else []
+                breaks = handle_holders(modes, _others(entries, keep))
+                if not breaks:
+                    return
+                watch = lock.watch(breaks[0].entry.server_id, WAIT_LIMIT_S, watch)
+            send(modes, file_id, breaks)
+            await settle(watch)
+    finally:
+        if watch is not None:
+            watch.depart()
 
 
 def _others(entries: Iterable[ShareModeEntry], keep: FileObject | None) -> list[ShareModeEntry]:

@@ -97,15 +97,26 @@ class ShareModeLock:
         else:
             self._db_record.store_quietly(value)
 
-    def watch(self, blocker: ServerId, timeout: float) -> Watch:
+    def watch(self, blocker: ServerId, timeout: float, before: Watch | None = None) -> Watch:
         """Wait for a change of this record; in force when the block is left.
+
+        Args:
+            blocker: who is in the way.
+            timeout: seconds.
+            before: the watch that has just ended: if it is one of this record it keeps its place, else it is given up.
 
         Raises:
             DbError: the database cannot be watched.
         """
-        if not isinstance(self._db_record, WatchedRecord):
+        record = self._db_record
+        if not isinstance(record, WatchedRecord):
             raise DbError(f"{self._modes.name} cannot be watched")
-        return self._db_record.watch(blocker, timeout)
+        if before is not None and not before.left:
+            if before.key == record.key:
+                record.resume(before, blocker, timeout)
+                return before
+            before.depart()
+        return record.watch(blocker, timeout)
 
     def violates(self, path: bytes, access: int, share: int) -> bool:
         """Tell whether an open of `path` with `access` and `share` conflicts with those that are there.
