@@ -20,6 +20,7 @@ from typing import Any, Final
 import msgspec
 import zmq
 
+from messaging import fdpass
 from messaging.endpoint import EndpointDirectory
 from messaging.errors import MessagingError, PeerBusy, PeerGone
 from messaging.msg_types import message_name
@@ -285,6 +286,8 @@ def remove_dead_process(directory: str, pid: int) -> bool:
     """
     endpoints = EndpointDirectory(directory)
     try:
-        return remove_dead_lock_file(directory, pid, endpoints.socket_path(pid))
+        return remove_dead_lock_file(
+            directory, pid, endpoints.socket_path(pid), fdpass.inbox_path(directory, pid)
+        )
     finally:
         endpoints.close()

@@ -16,7 +16,7 @@ from messaging.errors import MessagingError
 SOCKET_SUBDIRECTORY: Final = "msg"
 
 _SUN_PATH_MAX: Final = 107
-_PID_DIGITS: Final = 10
+_LONGEST_NAME: Final = 13  # a pid and a suffix
 
 
 class EndpointDirectory:
@@ -37,7 +37,7 @@ class EndpointDirectory:
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o077:
             self.close()
             raise MessagingError(f"{self.path} must belong to the server's user alone (mode 0700)")
-        if len(os.fsencode(self.path)) + 1 + _PID_DIGITS <= _SUN_PATH_MAX:
+        if len(os.fsencode(self.path)) + 1 + _LONGEST_NAME <= _SUN_PATH_MAX:
             self._prefix = str(self.path)
             os.close(self._fd)
             self._fd = -1
@@ -46,7 +46,11 @@ class EndpointDirectory:
 
     def address(self, pid: int) -> str:
         """Return the ZeroMQ address of process `pid`."""
-        return f"ipc://{self._prefix}/{pid}"
+        return f"ipc://{self.local_path(str(pid))}"
+
+    def local_path(self, name: str) -> str:
+        """Return a path of socket `name` that fits a socket address, valid until `close`."""
+        return f"{self._prefix}/{name}"
 
     def socket_path(self, pid: int) -> Path:
         """Return the path of the socket of process `pid`."""

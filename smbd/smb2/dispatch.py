@@ -79,7 +79,7 @@ class Command(NamedTuple):
         needs_session: a valid session.
         needs_tcon: a tree connect of it; the handler runs as its user.
         when_expired: allowed although the session has expired.
-        grace: seconds before the interim response.
+        grace: seconds before the interim response; None if there is none.
         as_root: runs as the server itself, not as whoever was served last.
     """
 
@@ -87,7 +87,7 @@ class Command(NamedTuple):
     needs_session: bool = True
     needs_tcon: bool = True
     when_expired: bool = False
-    grace: float = _GRACE
+    grace: float | None = _GRACE
     as_root: bool = False
 
 
@@ -98,7 +98,7 @@ def _cancel_is_no_request(_request: Request) -> Result:
 
 #: Indexed by opcode, [MS-SMB2] 2.2.1.2.
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command(negotiate.handle, needs_session=False, needs_tcon=False, as_root=True),
+    Command(negotiate.handle, needs_session=False, needs_tcon=False, grace=None, as_root=True),
     Command(session_setup.handle, needs_session=False, needs_tcon=False, when_expired=True, as_root=True),
     Command(logoff.handle, needs_tcon=False, when_expired=True, as_root=True),
     Command(tree_connect.handle, needs_tcon=False, as_root=True),
@@ -167,8 +167,8 @@ def _cancel(request: Request) -> None:
     if found is None:
         return
     if request.flags & SMB2_FLAGS_SIGNED and not request.sealed:
-        session = connection.client.sessions.get(request.session_id)
-        if session is None or not session.signer(connection).verify(request.pdu):
+        session = connection.session(request.session_id)
+        if session is None or not session.verify(connection, request.pdu):
             _log.warning("%s: CANCEL with a wrong signature is ignored", connection)
             return
     found.cancel()
@@ -222,11 +222,11 @@ def _run(request: Request, chain: Chain | None) -> bool:
     return True
 
 
-def _step(request: Request, coroutine: AsyncResult, grace: float, chain: Chain | None) -> bool:
+def _step(request: Request, coroutine: AsyncResult, grace: float | None, chain: Chain | None) -> bool:
     """Start the coroutine of a handler; False if it suspends."""
     try:
         waiter = coroutine.send(None)
-        if chain is not None and chain.rest and not grace:
+        if chain is not None and chain.rest and grace == 0:
             # What may wait for ever goes asynchronous, and that only the last request of a compound can.
             waiter.set_exception(NTStatusError(STATUS_INTERNAL_ERROR, "would wait in the middle of a compound"))
             waiter = coroutine.send(None)
@@ -317,6 +317,8 @@ def _authorise(request: Request) -> Command:
     session = connection.session(request.session_id) if request.session_id else None
     if session is not None:
         request.session = session
+    elif request.session_id and request.flags & SMB2_FLAGS_SIGNED:
+        _sign_refusal(request)
     if request.sealed:
         if session is None:
             raise NTStatusError(STATUS_USER_SESSION_DELETED)
@@ -358,6 +360,19 @@ def _check_session(request: Request, command: Command) -> None:
         request.sign = request.sign or session.signing_required
         raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
     request.connection.last_active = request.connection.loop.now()
+
+
+def _sign_refusal(request: Request) -> None:
+    """Sign what is said of a session that has no channel on this connection: the client would not believe it else."""
+    connection = request.connection
+    signer = connection.ended.get(request.session_id)
+    if signer is None:
+        session = connection.client.sessions.get(request.session_id)
+        if session is None or not session.signing_key:
+            return
+        signer = session.first_signer()
+    if signer.verify(request.pdu):
+        request.signer, request.sign = signer, True
 
 
 def _inherit(request: Request) -> None:

@@ -7,11 +7,13 @@ import os
 import time
 from typing import Final
 
+from messaging.errors import MessagingError
+from messaging.server_id import ServerId
 from smbd.config.enums import OFF, REQUIRED
 from smbd.crypto.preauth import PreauthHash
 from smbd.gensec import negotiate_token
 from smbd.smb2 import algorithms
-from smbd.smb2.request import ProtocolViolation, Reply, Request, Result
+from smbd.smb2.request import AsyncResult, ProtocolViolation, Reply, Request, Result
 from smbd.wire.constants import (
     SMB2_DIALECT_2FF,
     SMB2_DIALECT_202,
@@ -25,6 +27,7 @@ from smbd.wire.constants import (
     SMB2_GLOBAL_CAP_ENCRYPTION,
     SMB2_GLOBAL_CAP_LARGE_MTU,
     SMB2_GLOBAL_CAP_LEASING,
+    SMB2_GLOBAL_CAP_MULTI_CHANNEL,
     SMB2_NEGOTIATE,
     SMB2_NEGOTIATE_SIGNING_ENABLED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
@@ -44,6 +47,7 @@ from smbd.wire.negotiate_contexts import (
 )
 from smbd.wire.smb1 import Smb1NegotiateRequest
 from smbd.xsrv.connection import Connection
+from smbd.xsrv.handover import pass_on
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
@@ -69,8 +73,8 @@ _SMB1_DIALECT_202: Final = "SMB 2.002"
 _SMB1_DIALECT_2FF: Final = "SMB 2.???"
 
 
-def handle(request: Request) -> Result:
-    """Answer NEGOTIATE.
+def handle(request: Request) -> Result | AsyncResult:
+    """Answer NEGOTIATE, or pass the connection to the process that serves its client already.
 
     Raises:
         ProtocolViolation: it was answered before on this connection.
@@ -90,13 +94,48 @@ def handle(request: Request) -> Result:
     connection.client_capabilities = offer.capabilities
     connection.client_security_mode = offer.security_mode
     connection.client_guid = bytes(offer.client_guid)
+    if dialect >= SMB2_DIALECT_210:
+        owner = _introduce(connection, dialect)
+        if owner is not None:
+            request.keep()
+            return _pass_on(request, dialect, owner)
+    return _answer(request, offer, dialect)
+
+
+def _introduce(connection: Connection, dialect: int) -> ServerId | None:
+    """Take the client, or return the process that should have this connection."""
+    client = connection.client
+    multi_channel = dialect >= SMB2_DIALECT_300 and connection.ctx.config.globals.server_multi_channel_support
+    if multi_channel:
+        try:
+            client.reception.open()
+        except (MessagingError, OSError) as error:
+            _log.error("%s: cannot take further connections of this client: %s", connection, error)
+    owner = client.introduce(connection.client_guid, connection)
+    if owner is None or multi_channel:
+        return owner
+    client.client_guid = connection.client_guid  # each connection has its own process
+    return None
+
+
+async def _pass_on(request: Request, dialect: int, owner: ServerId) -> Result:
+    connection = request.connection
+    if await pass_on(connection, owner, request.message_id, bytes(request.pdu)):
+        return b""  # there is nobody left to send it to
+    # That process is about to end: this one is the client's from now on.
+    client = connection.client
+    client.introduce(connection.client_guid, connection, owner)
+    client.client_guid = connection.client_guid
+    return _answer(request, NegotiateRequest.unpack(request.pdu), dialect)
+
+
+def _answer(request: Request, offer: NegotiateRequest, dialect: int) -> Result:
+    connection = request.connection
     contexts = _contexts(connection, offer.contexts) if dialect == SMB2_DIALECT_311 else []
     if dialect < SMB2_DIALECT_311:
         _choose_classic_algorithms(connection, dialect)
     body = _response(connection, dialect, contexts)
     connection.negotiated = True
-    if dialect >= SMB2_DIALECT_210:
-        connection.client.introduce(connection.client_guid, connection)
     if dialect != SMB2_DIALECT_311:
         return body
     connection.preauth = PreauthHash()
@@ -169,6 +208,8 @@ def _capabilities(connection: Connection) -> int:
         capabilities |= SMB2_GLOBAL_CAP_LEASING
         if dialect >= SMB2_DIALECT_300 and parameters.smb3_directory_leases is not False:
             capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING
+    if dialect >= SMB2_DIALECT_300 and parameters.server_multi_channel_support:
+        capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL
     if SMB2_DIALECT_300 <= dialect < SMB2_DIALECT_311 and connection.cipher:
         capabilities |= SMB2_GLOBAL_CAP_ENCRYPTION
     return capabilities

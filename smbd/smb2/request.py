@@ -26,6 +26,7 @@ from vfs.ntstatus import (
 
 if TYPE_CHECKING:
     from smbd.crypto.preauth import PreauthHash
+    from smbd.crypto.signing import Signer
     from smbd.smb2.compound import Chain
     from smbd.smb2.pending import Pending
     from smbd.xsrv.connection import Connection
@@ -104,6 +105,7 @@ class Request:
             what is needed later, or call `keep`.
         sealed: it arrived encrypted.
         sign: the response is to be signed.
+        signer: by what; None for the session's channel on this connection.
         credits_granted: the grant went out, with the response or with an interim one.
         chain: the compound it belongs to, None when it came alone.
         pending: set while a suspended handler owns it.
@@ -129,6 +131,7 @@ class Request:
         "session",
         "session_id",
         "sign",
+        "signer",
         "status_on_close",
         "tcon",
         "tree_id",
@@ -160,6 +163,7 @@ class Request:
         self.credits_granted = False
         self.sealed = sealed
         self.sign = False
+        self.signer: Signer | None = None
         self.chain = chain
         self.pending: Pending | None = None
         self.session: Session | None = None

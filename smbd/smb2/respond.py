@@ -88,8 +88,8 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
     end = at + length
     if not in_place:
         view[at + SMB2_HEADER_SIZE : end] = body  # type: ignore[assignment]
-    if request.sign and request.session is not None:
-        request.session.signer(connection).sign(view[at:end])
+    if request.sign:
+        _sign(request, view[at:end])
     if preauth is not None:
         preauth.update(view[at:end])
     if request.sealed and request.session is not None:
@@ -120,8 +120,8 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
         end = padded
         following = end - at if index < last else 0
         _write_header(request, status, view, at, following, sign=request.sign)
-        if request.sign and request.session is not None:
-            request.session.signer(connection).sign(view[at:end])
+        if request.sign:
+            _sign(request, view[at:end])
         at = end
     length = at - start
     if first.sealed and first.session is not None:
@@ -164,6 +164,13 @@ def send_notification(
     if session is not None and sealed:
         length = session.seal(view, frame, length)
     connection.transport.commit(length)
+
+
+def _sign(request: Request, message: memoryview) -> None:
+    if request.signer is not None:
+        request.signer.sign(message)
+    elif request.session is not None:
+        request.session.signer(request.connection).sign(message)
 
 
 def _write_header(

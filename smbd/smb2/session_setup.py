@@ -8,6 +8,7 @@ from smbd.auth.session_info import SessionInfo
 from smbd.config.enums import DESIRED, REQUIRED
 from smbd.crypto.kdf import derive_session_keys
 from smbd.gensec import start_acceptor
+from smbd.smb2 import session_bind
 from smbd.smb2.request import AsyncResult, Reply, Request, Result
 from smbd.wire.constants import (
     SMB2_FLAGS_SIGNED,
@@ -25,7 +26,6 @@ from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_INVALID_PARAMETER,
     STATUS_MORE_PROCESSING_REQUIRED,
-    STATUS_REQUEST_NOT_ACCEPTED,
     STATUS_SUCCESS,
     STATUS_USER_SESSION_DELETED,
     NTStatusError,
@@ -44,10 +44,19 @@ def handle(request: Request) -> Result | AsyncResult:
     if not connection.negotiated:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "SESSION_SETUP before NEGOTIATE")
     message = SessionSetupRequest.unpack(request.pdu)
-    if message.flags & SMB2_SESSION_FLAG_BINDING:
-        raise NTStatusError(STATUS_REQUEST_NOT_ACCEPTED, "multi-channel is off")
     token = bytes(message.security_buffer)
-    session, setup = _find_setup(request, token)
+    binding = bool(message.flags & SMB2_SESSION_FLAG_BINDING)
+    if binding:
+        found = session_bind.find(request)
+        if not isinstance(found, Session):
+            return found
+        session = found
+    elif request.session_id and request.session is None:
+        return session_bind.refuse_foreign(request, binding=False)
+    else:
+        session = _find_session(request)
+    request.session = session
+    setup = _find_setup(connection, session, token, binding=binding)
     if setup.preauth is not None:
         setup.preauth.update(request.pdu)
     try:
@@ -55,15 +64,20 @@ def handle(request: Request) -> Result | AsyncResult:
         if not step.done:
             body = SessionSetupResponse(step.token).pack()
             return Reply(body, STATUS_MORE_PROCESSING_REQUIRED, preauth=setup.preauth)
-        flags = _finish(request, session, setup, message.security_mode)
+        if binding:
+            session_bind.finish(request, session, setup)
+            flags = SMB2_SESSION_FLAG_ENCRYPT_DATA if session.encryption_desired else 0
+        else:
+            flags = _finish(request, session, setup, message.security_mode)
     except NTStatusError:
         connection.setups.pop(session.wire_id, None)
-        session.close()  # also one whose re-authentication fails: [MS-SMB2] 3.3.5.5.3
+        if not binding:
+            session.close()  # also one whose re-authentication fails: [MS-SMB2] 3.3.5.5.3
         raise
     del connection.setups[session.wire_id]
     reply = Reply(SessionSetupResponse(step.token, flags).pack(), STATUS_SUCCESS)
     previous = message.previous_session_id
-    if previous and previous != session.wire_id:
+    if previous and not binding and previous != session.wire_id:
         return _replace(session, previous, reply)
     return reply
 
@@ -73,32 +87,37 @@ async def _replace(session: Session, previous: int, reply: Reply) -> Reply:
     return reply
 
 
-def _find_setup(request: Request, token: bytes) -> tuple[Session, Setup]:
-    """Return the session that the request sets up and the authentication it belongs to."""
+def _find_session(request: Request) -> Session:
+    """Return the session that the request sets up or authenticates again."""
     connection = request.connection
     if not request.session_id:
         session = Session(connection.client)
         connection.client.sessions[session.wire_id] = session
-        connection.sessions[session.wire_id] = session
-        session.channels[connection] = None
+        session.begin_on(connection)
         request.session_id = session.wire_id
-    else:
-        found = request.session
-        if found is None:
-            raise NTStatusError(STATUS_USER_SESSION_DELETED)
-        session = found
-        if request.flags & SMB2_FLAGS_SIGNED and not request.sealed:
-            if not session.signer(connection).verify(request.pdu):
-                raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
-            request.sign = True
-    request.session = session
+        return session
+    found = request.session
+    if found is None:
+        raise NTStatusError(STATUS_USER_SESSION_DELETED)
+    if found.signing_key and found.signing_algorithm != connection.signing_algorithm:
+        request.sign = not request.sealed
+        raise NTStatusError(STATUS_ACCESS_DENIED, "this channel does not sign as the session does")
+    if request.flags & SMB2_FLAGS_SIGNED and not request.sealed:
+        if not found.verify(connection, request.pdu):
+            raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
+        request.sign = True
+    return found
+
+
+def _find_setup(connection: Connection, session: Session, token: bytes, *, binding: bool) -> Setup:
+    """Return the authentication that the request belongs to."""
     setup = connection.setups.get(session.wire_id)
     if setup is None:
         preauth = connection.preauth.copy() if connection.preauth is not None else None
         acceptor = start_acceptor(connection.auth_context(), token)
-        setup = Setup(acceptor, preauth, reauthentication=session.valid)
+        setup = Setup(acceptor, preauth, reauthentication=session.valid and not binding)
         connection.setups[session.wire_id] = setup
-    return session, setup
+    return setup
 
 
 def _finish(request: Request, session: Session, setup: Setup, security_mode: int) -> int:

@@ -83,10 +83,28 @@ class TcpTransport:
         self.local_host = _host(sock.getsockname()[0])
         self.remote_host = _host(sock.getpeername()[0])
 
-    def start(self, handler: FrameHandler) -> None:
-        """Begin to deliver frames to `handler`."""
+    def start(self, handler: FrameHandler, received: bytes = b"") -> None:
+        """Begin to deliver frames to `handler`, first those in what another process has `received` already."""
         self._handler = handler
         self._loop.add_reader(self._sock.fileno(), self._on_readable)
+        if received:
+            end = len(received)
+            self._in[:end] = received
+            self._deliver(self._in, end)
+            self.flush()
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._sock.fileno()
+
+    def pause(self) -> None:
+        """Leave in the socket what arrives from now on, until `resume`."""
+        self._loop.remove_reader(self._sock.fileno())
+
+    def resume(self) -> None:
+        """Read again after `pause`."""
+        if not self.closed:
+            self._loop.add_reader(self._sock.fileno(), self._on_readable)
 
     # receiving
 

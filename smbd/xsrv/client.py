@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from smbd.transport.tcp import TcpTransport
 from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
+from smbd.xsrv.handover import Adopt, Reception
 from smbd.xsrv.records import CLIENT_CODEC, ClientGlobal
 
 if TYPE_CHECKING:
+    from messaging.server_id import ServerId
     from smbd.config.loadparm import Config
     from smbd.context import ServerContext
     from smbd.smb2.breaks import Breaks
@@ -37,9 +39,12 @@ class Client:
         connections: the transport connections that are open.
         sessions: SessionId -> session, over all connections.
         breaks: of its oplocks and leases.
+        reception: takes further connections of it from other workers.
     """
 
-    def __init__(self, ctx: ServerContext, make_breaks: Callable[[Client], Breaks]) -> None:
+    def __init__(
+        self, ctx: ServerContext, make_breaks: Callable[[Client], Breaks], adopt: Adopt | None = None
+    ) -> None:
         self.ctx = ctx
         self.client_guid = bytes(16)
         self.connections: list[Connection] = []
@@ -48,6 +53,7 @@ class Client:
         self._volatile_id = secrets.randbits(31)
         ctx.client = self
         self.breaks = make_breaks(self)
+        self.reception = Reception(ctx, adopt)
         previous_session.register(self)
         ctx.loop.call_later(_IDLE_CHECK, self._close_idle)
 
@@ -68,15 +74,28 @@ class Client:
         self.connections.append(connection)
         return connection
 
-    def introduce(self, client_guid: bytes, connection: Connection) -> None:
-        """Take the ClientGuid of the first connection that names one, and tell the other processes of it."""
+    def introduce(
+        self, client_guid: bytes, connection: Connection, instead_of: ServerId | None = None
+    ) -> ServerId | None:
+        """Take the ClientGuid of the first connection that names one, and tell the other processes of it.
+
+        Args:
+            client_guid: of NEGOTIATE.
+            connection: where that came from.
+            instead_of: a process that is known to want no more connections of this client.
+
+        Returns:
+            The process that serves a client of that ClientGuid already; None if that is this one, from now on.
+        """
         if any(self.client_guid) or not any(client_guid):
-            return
-        self.client_guid = client_guid
+            return None
         ctx = self.ctx
         with ctx.databases.clients.fetch_locked(client_guid) as record:
-            if record.value is not None and ctx.databases.is_alive(CLIENT_CODEC.decode(record.value).server_id):
-                return
+            if record.value is not None:
+                owner = CLIENT_CODEC.decode(record.value).server_id
+                if owner not in {ctx.server_id, instead_of} and ctx.databases.is_alive(owner):
+                    return owner
+            self.client_guid = client_guid
             mine = ClientGlobal(
                 client_guid,
                 ctx.server_id,
@@ -86,6 +105,7 @@ class Client:
                 time.time_ns(),
             )
             record.store(CLIENT_CODEC.encode(mine))
+        return None
 
     def _withdraw(self) -> None:
         """Take back what `introduce` said."""

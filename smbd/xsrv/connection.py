@@ -21,6 +21,7 @@ from vfs.ntstatus import STATUS_CANCELLED
 
 if TYPE_CHECKING:
     from smbd.auth.context import AuthContext
+    from smbd.crypto.signing import Signer
     from smbd.gensec import Acceptor
     from smbd.smb2.pending import Pending
     from smbd.xsrv.client import Client
@@ -36,6 +37,10 @@ DIALECT_NAMES: Final = {
     SMB2_DIALECT_302: "SMB3_02",
     SMB2_DIALECT_311: "SMB3_11",
 }
+
+
+#: Of how many ended sessions a connection remembers the signer.
+_MAX_ENDED: Final = 64
 
 
 class Setup:
@@ -70,6 +75,8 @@ class Connection:
         sessions: SessionId -> session that has a channel here, or is being set up here.
         setups: SessionId -> authentication in progress.
         pending: MessageId -> request that waits.
+        ended: SessionId -> signer of sessions that ended on another of their channels; requests that were on their
+            way here are refused with a signature.
         last_active: loop time of the latest request with a session.
     """
 
@@ -101,6 +108,7 @@ class Connection:
         self.sessions: dict[int, Session] = {}
         self.setups: dict[int, Setup] = {}
         self.pending: dict[int, Pending] = {}
+        self.ended: dict[int, Signer] = {}
         self.last_active = ctx.loop.now()
         self._async_id = 0
 
@@ -110,6 +118,15 @@ class Connection:
     def session(self, session_id: int) -> Session | None:
         """Return the session of that id if this connection is one of its channels."""
         return self.sessions.get(session_id)
+
+    def session_ended(self, session_id: int, signer: Signer | None) -> None:
+        """Forget a session; with `signer`, remember what to sign refusals with."""
+        self.sessions.pop(session_id, None)
+        self.setups.pop(session_id, None)
+        if signer is not None:
+            while len(self.ended) >= _MAX_ENDED:
+                del self.ended[next(iter(self.ended))]
+            self.ended[session_id] = signer
 
     def next_async_id(self) -> int:
         """Return an AsyncId, unique on this connection and never zero."""

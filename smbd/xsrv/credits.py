@@ -28,6 +28,10 @@ class CreditWindow:
         self.high = 1
         self._used = 0  # bit n: id low + n was used; bit 0 is never set
 
+    def start_at(self, message_id: int) -> None:
+        """Begin with `message_id`, the one id that is granted: what came before was used on another process."""
+        self.low, self.high = message_id, message_id + 1
+
     def take(self, message_id: int, charge: int) -> bool:
         """Use `charge` ids from `message_id` on; False if any of them is not in the window."""
         if message_id == self.low and not self._used:

@@ -35,6 +35,8 @@ class Session:
         encryption_required: requests that are not encrypted are refused.
         encryption_desired: the client was told to encrypt.
         channels: signer of each connection it runs over.
+        dialect, cipher, signing_algorithm, client_guid: of the connection it began on; the others have the same.
+        signing_key: of that connection; empty without keys.
         tcons: TreeId -> tree connect.
         opens: volatile file id -> open.
     """
@@ -47,6 +49,11 @@ class Session:
         self.encryption_required = False
         self.encryption_desired = False
         self.channels: dict[Connection, Signer | None] = {}
+        self.dialect = 0
+        self.cipher = 0
+        self.signing_algorithm = 0
+        self.client_guid = bytes(16)
+        self.signing_key = b""
         self.tcons: dict[int, Tcon] = {}
         self.opens: dict[int, Open] = {}
         self._next_tree_id = 1
@@ -83,10 +90,36 @@ class Session:
 
     def set_keys(self, connection: Connection, keys: SessionKeys) -> None:
         """Take the keys of the first authentication; later ones keep them ([MS-SMB2] 3.3.5.5.3)."""
+        self.signing_key = keys.signing_key
         self.channels[connection] = make_signer(connection.signing_algorithm, keys.signing_key)
         if connection.cipher:
             self._sealer = make_sealer(connection.cipher, keys.s2c_key)
             self._unsealer = make_sealer(connection.cipher, keys.c2s_key)
+
+    def begin_on(self, connection: Connection) -> None:
+        """Take `connection` as the first one."""
+        self.dialect = connection.dialect
+        self.cipher = connection.cipher
+        self.signing_algorithm = connection.signing_algorithm
+        self.client_guid = connection.client_guid
+        self.channels[connection] = None
+        connection.sessions[self.wire_id] = self
+
+    def add_channel(self, connection: Connection, signer: Signer) -> None:
+        """Run over `connection`, too, and publish it ([MS-SMB2] 3.3.5.5.3)."""
+        self.channels[connection] = signer
+        connection.sessions[self.wire_id] = self
+        self._record.channels.append(_channel_record(connection))
+        self._publish()
+
+    def first_signer(self) -> Signer:
+        """Return a signer with the key of the connection that the session began on: it has one."""
+        return make_signer(self.signing_algorithm, self.signing_key)
+
+    def verify(self, connection: Connection, message: memoryview) -> bool:
+        """Tell whether `message` bears the signature of the session's channel on `connection`."""
+        signer = self.channels.get(connection)
+        return signer is not None and signer.verify(message)
 
     def signer(self, connection: Connection) -> Signer:
         """Return the signer of the session's channel on `connection`.
@@ -194,9 +227,9 @@ class Session:
         self.valid = False
         for tcon in list(self.tcons.values()):
             self.close_tcon(tcon)
-        for connection in list(self.channels):
-            connection.sessions.pop(self.wire_id, None)
-            connection.setups.pop(self.wire_id, None)
+        several = len(self.channels) > 1
+        for connection, signer in self.channels.items():
+            connection.session_ended(self.wire_id, signer if several else None)
         self.client.sessions.pop(self.wire_id, None)
         self.client.ctx.databases.sessions.remove(self.global_id)
 

@@ -53,7 +53,7 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
         since="4.18",
     )
     persistent_handles = Param(BOOL, False, "Let handles outlast the server process.", status=KNOWN, since="4.25")
-    server_multi_channel_support = Param(BOOL, True, "Let one session use several connections.", status=KNOWN)
+    server_multi_channel_support = Param(BOOL, True, "Let one session use several connections.")
     smb2_disable_lock_sequence_checking = Param(
         BOOL, False, "Do not recognise a repeated lock request by its sequence number."
     )
