@@ -115,6 +115,9 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
     """
     if blob is None:
         return of_mode(volume, stat), times.to_filetime(stat.btime_ns)
+    plain = dosattrib.unpack_plain(blob)
+    if plain is not None and plain[1]:
+        return plain[0] & STORED, plain[1]
     kept, creation_time, change_time = _unpack(blob)
     if change_time is not None and change_time.first_ns <= stat.ctime_ns <= change_time.last_ns:
         stat.ctime_ns = times.to_unix_ns(change_time.value)

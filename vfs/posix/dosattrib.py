@@ -34,6 +34,9 @@ _VERSION_1 = struct.Struct("<I20xQ8x")
 _VERSION_2_3 = struct.Struct("<II20xQ8x")
 _VERSION_4 = struct.Struct("<IIQQ")
 _SHORT = struct.Struct("<IIQ")
+#: version 5 that stores both attributes and creation time, as nearly all do
+_PLAIN: Final = struct.pack("<BxHHxxI", 0, 5, 5, XATTR_DOSINFO_ATTRIB | XATTR_DOSINFO_CREATE_TIME)
+_PLAIN_FIELDS = struct.Struct("<12xIQ")
 #: magic, change time (FILETIME), first and last ctime (unix ns) for which it holds.
 _EXTENSION = struct.Struct("<8sQqq")
 _EXTENDED_SIZE: Final = _VERSION_5.size + _EXTENSION.size
@@ -78,6 +81,13 @@ def pack(attributes: int, create_time: int, change_time: ChangeTime | None = Non
     if change_time is None:
         return blob
     return blob + _EXTENSION.pack(_MAGIC, change_time.value, change_time.first_ns, change_time.last_ns)
+
+
+def unpack_plain(blob: bytes) -> tuple[int, int] | None:
+    """What the usual form stores, attributes and creation time; None if `blob` is of another form."""
+    if len(blob) == _VERSION_5.size and blob.startswith(_PLAIN):
+        return _PLAIN_FIELDS.unpack(blob)
+    return None
 
 
 def unpack(blob: bytes) -> DosAttrib:

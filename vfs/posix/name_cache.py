@@ -29,7 +29,7 @@ _COARSE_TICK_NS: Final = 2_500_000_000
 MAX_DIRECTORIES: Final = 256
 MAX_NAMES: Final = 250_000
 #: Directories with fewer names are read again sooner than they are watched.
-WATCH_FROM: Final = 512
+WATCH_FROM: Final = 128
 _MAX_RESTLESS: Final = 64
 
 
