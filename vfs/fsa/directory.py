@@ -11,7 +11,13 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import FILE_LIST_DIRECTORY, FILE_READ_DATA, FILE_WRITE_DATA
+from vfs.access import (
+    FILE_APPEND_DATA,
+    FILE_GENERIC_READ,
+    FILE_LIST_DIRECTORY,
+    FILE_WRITE_DATA,
+    SYNCHRONIZE,
+)
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY
 from vfs.fsa import access_check, attributes, ea, times
 from vfs.fsa.lookup import NameFreeError, resolve
@@ -163,9 +169,10 @@ class DirectoryScan:
         fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, os.O_PATH)
         try:
             stat = volume.backend.stat(fd)
-            wanted = FILE_READ_DATA if volume.options.hide_unreadable else 0
+            wanted = FILE_GENERIC_READ if volume.options.hide_unreadable else 0
             if volume.options.hide_unwriteable_files and not stat.is_directory:
-                wanted |= FILE_WRITE_DATA
+                wanted |= FILE_WRITE_DATA | FILE_APPEND_DATA
+            wanted &= ~SYNCHRONIZE
             return access_check.may(volume, fo.token, fd, stat, wanted)
         finally:
             os.close(fd)

