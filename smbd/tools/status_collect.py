@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from messaging.server_id import ServerId, server_id_exists
 from smbd.wire import constants as smb2
-from smbd.xsrv.databases import open_databases
+from smbd.xsrv.databases import Databases, open_databases
 from smbd.xsrv.records import SessionGlobal, TconGlobal
 from vfs.file_id import FileId
 from vfs.locking.brlock import ByteRangeLock
@@ -86,6 +86,14 @@ class Tcon:
     signing: Protection
 
 
+class Opened(NamedTuple):
+    """One open: its path beneath the share, its share-mode entry, and what its lease allows (0 without one)."""
+
+    name: str
+    entry: ShareModeEntry
+    lease_state: int
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """All opens of one file."""
@@ -93,7 +101,7 @@ class OpenFile:
     file_id: FileId
     share_path: str
     pending_deletes: int
-    opens: list[tuple[str, ShareModeEntry]]
+    opens: list[Opened]
 
     def path(self, name: str) -> str:
         """Return the whole path of `name`."""
@@ -125,7 +133,7 @@ class Status:
         owners = {session.server_id for session in sessions}
         files = []
         for file in self.files:
-            opens = [(name, entry) for name, entry in file.opens if entry.server_id in owners]
+            opens = [opened for opened in file.opens if opened.entry.server_id in owners]
             if opens:
                 files.append(OpenFile(file.file_id, file.share_path, file.pending_deletes, opens))
         locked = []
@@ -180,7 +188,11 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
         if alive(tcon.server_id):
             status.tcons.append(_tcon(tcon, records.get(tcon.session_global_id)))
     for file_id, modes in databases.share_modes.traverse():
-        opens = [(_name(modes, entry), entry) for entry in modes.entries if alive(entry.server_id)]
+        opens = [
+            Opened(_name(modes, entry), entry, _lease_state(databases, entry))
+            for entry in modes.entries
+            if alive(entry.server_id)
+        ]
         if opens:
             status.files.append(OpenFile(file_id, modes.share_path, len(modes.delete_tokens), opens))
     for file_id, all_locks in databases.byte_locks.traverse():
@@ -190,6 +202,11 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
     status.sessions.sort(key=lambda session: (session.server_id, session.session_id))
     status.tcons.sort(key=lambda tcon: (tcon.server_id, tcon.tcon_id))
     return status
+
+
+def _lease_state(databases: Databases, entry: ShareModeEntry) -> int:
+    lease = databases.share_modes.find_lease(entry.client_guid, entry.lease_key) if entry.lease_key else None
+    return lease.state if lease is not None else 0
 
 
 def _session(record: SessionGlobal) -> Session:

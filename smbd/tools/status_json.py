@@ -8,13 +8,12 @@ from typing import Any, Final
 
 import smbd
 from messaging.server_id import ServerId
-from smbd.tools.status_collect import LockedFile, OpenFile, Protection, Session, Status, Tcon
+from smbd.tools.status_collect import LockedFile, Opened, OpenFile, Protection, Session, Status, Tcon
 from smbd.tools.status_text import as_signed, group_text, lock_type, session_user
 from smbd.wire import constants as smb2
 from vfs import access
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
-from vfs.locking.entry import ShareModeEntry
 
 _NS: Final = 1_000_000_000
 
@@ -82,11 +81,12 @@ def open_files(status: Status) -> dict[str, Any]:
     """Return the object ``open_files``, by path: a file open by two names stands there twice."""
     found: dict[str, Any] = {}
     for file in status.files:
-        for name, entry in file.opens:
+        for opened in file.opens:
+            name, entry = opened.name, opened.entry
             path = file.path(name)
             if path not in found:
                 found[path] = _file(file, name)
-            found[path]["opens"][f"{entry.server_id.pid}/{entry.open_id}"] = _open(entry)
+            found[path]["opens"][f"{entry.server_id.pid}/{entry.open_id}"] = _open(opened)
     return found
 
 
@@ -157,7 +157,8 @@ def _file_id(one: FileId) -> dict[str, int]:
     return {"devid": one.dev, "inode": one.ino, "extid": one.extid}
 
 
-def _open(entry: ShareModeEntry) -> dict[str, Any]:
+def _open(opened: Opened) -> dict[str, Any]:
+    entry = opened.entry
     level = entry.oplock_level
     oplock: dict[str, Any] = {}
     if level in _OPLOCK_NAMES and level != smb2.SMB2_OPLOCK_LEVEL_LEASE:
@@ -172,9 +173,9 @@ def _open(entry: ShareModeEntry) -> dict[str, Any]:
         "share_file_id": str(entry.open_id),
         "sharemode": _mask(entry.share_access, _SHARES),
         "access_mask": _mask(entry.access_mask, _RIGHTS),
-        "caching": _caching(_OPLOCK_CACHING.get(level, 0)),
+        "caching": _caching(opened.lease_state or _OPLOCK_CACHING.get(level, 0)),
         "oplock": oplock,
-        "lease": {"lease_key": entry.lease_key.hex()} if entry.lease_key else {},
+        "lease": {"lease_key": entry.lease_key.hex(), **_caching(opened.lease_state)} if entry.lease_key else {},
         "opened_at": _time(entry.opened_at),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import smbd
-from smbd.tools.status_collect import OpenFile, Session, Status, Tcon
+from smbd.tools.status_collect import Opened, OpenFile, Session, Status, Tcon
 from smbd.wire import constants as smb2
 from vfs.access import FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_READ, FILE_SHARE_WRITE
@@ -30,12 +30,16 @@ _BYTE_LOCK_LINE: Final = "{:<10} {:<15} {:<4} {:<9} {:<9} {:<24} {:<24}"
 _BYTE_LOCK_RULE: Final = "-" * 80
 _NS: Final = 1_000_000_000
 
+_CACHING_LETTERS: Final = (
+    (smb2.SMB2_LEASE_READ_CACHING, "R"),
+    (smb2.SMB2_LEASE_WRITE_CACHING, "W"),
+    (smb2.SMB2_LEASE_HANDLE_CACHING, "H"),
+)
 _OPLOCKS: Final = {
     smb2.SMB2_OPLOCK_LEVEL_NONE: "NONE",
     smb2.SMB2_OPLOCK_LEVEL_II: "LEVEL_II",
     smb2.SMB2_OPLOCK_LEVEL_EXCLUSIVE: "EXCLUSIVE",
     smb2.SMB2_OPLOCK_LEVEL_BATCH: "BATCH",
-    smb2.SMB2_OPLOCK_LEVEL_LEASE: "LEASE",
 }
 
 
@@ -113,21 +117,22 @@ def locks_table(status: Status, *, resolve_uids: bool = False) -> Iterator[str]:
     yield _LOCK_HEAD
     yield _LOCK_RULE
     for file in status.files:
-        for name, entry in file.opens:
-            yield _lock_line(file, name, entry, resolve_uids=resolve_uids)
+        for opened in file.opens:
+            yield _lock_line(file, opened, resolve_uids=resolve_uids)
     yield ""
 
 
-def _lock_line(file: OpenFile, name: str, entry: ShareModeEntry, *, resolve_uids: bool) -> str:
+def _lock_line(file: OpenFile, opened: Opened, *, resolve_uids: bool) -> str:
+    entry = opened.entry
     return _LOCK_LINE.format(
         str(entry.server_id),
         user_text(entry.uid, numeric=not resolve_uids),
         deny_mode(entry.share_access),
         f"0x{entry.access_mask:x}",
         _read_write(entry.access_mask),
-        oplock_text(entry),
+        oplock_text(entry, opened.lease_state),
         file.share_path,
-        name,
+        opened.name,
         time.ctime(entry.opened_at / _NS),
     )
 
@@ -180,6 +185,13 @@ def _read_write(access: int) -> str:
     return "WRONLY" if both == FILE_WRITE_DATA else "RDONLY"
 
 
-def oplock_text(entry: ShareModeEntry) -> str:
-    """Return the name of the caching right of an open."""
+def oplock_text(entry: ShareModeEntry, lease_state: int) -> str:
+    """Return the name of the caching right of an open; of a lease, what it allows: ``LEASE(RWH)``."""
+    if entry.oplock_level == smb2.SMB2_OPLOCK_LEVEL_LEASE:
+        return f"LEASE({caching_letters(lease_state)})"
     return _OPLOCKS.get(entry.oplock_level, f"0x{entry.oplock_level:02x}")
+
+
+def caching_letters(state: int) -> str:
+    """Return the letters of lease states in Samba's order."""
+    return "".join(letter for bit, letter in _CACHING_LETTERS if state & bit)

@@ -54,7 +54,7 @@ def test_only_the_living_are_shown(server):
     status = collect(directory)
     assert [one.server_id for one in status.sessions] == [identity]
     assert [one.service for one in status.tcons] == ["public"]
-    assert [name for file in status.files for name, _ in file.opens] == ["dir/f1"]
+    assert [name for file in status.files for name, *_ in file.opens] == ["dir/f1"]
     assert len(collect(directory, fast=True).sessions) == 2
 
 
