@@ -77,11 +77,11 @@ def check_key(volume: Volume, owner: OpenOwner, file_id: bytes | None, path: byt
 
 
 def _in_use(volume: Volume, client_guid: bytes, lease_key: bytes, file_id: bytes) -> bool:
-    """Tell whether a living process has that file open under that lease."""
+    """Tell whether that file is open under that lease."""
     modes = volume.share_modes
     stored = modes.parse(file_id)
     return stored is not None and any(
-        same_lease(entry, client_guid, lease_key) and modes.is_alive(entry.server_id)
+        same_lease(entry, client_guid, lease_key) and modes.counts(entry.server_id)
         for entry in LOCKING_CODEC.decode(stored).entries
     )
 

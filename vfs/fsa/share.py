@@ -56,7 +56,12 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 return False
         elif level or any(entry.oplock_level for entry in lock.record.entries):
             wanted = _wanted(fo, params, level, violation=violation)
-            found = contend(lock.record.entries, wanted, modes.find_lease, modes.is_alive)
+            found = contend(lock.record.entries, wanted, modes.find_lease, modes.counts)
+            if lock.purge([one.entry for one in found.breaks]):
+                violation = lock.violates(path, fo.granted_access, fo.share_access)
+                wanted = _wanted(fo, params, level, violation=violation)
+                entries = lock.record.entries if lock.record is not None else []
+                found = contend(entries, wanted, modes.find_lease, modes.counts)
             to_break = found.breaks
             if found.blocker is not None:
                 watch = params.watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S, params.watch)

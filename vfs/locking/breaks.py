@@ -7,7 +7,7 @@ change wakes the opener, who looks again. A request is a hint: owners ignore one
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -88,6 +88,8 @@ def send(modes: ShareModes, file_id: FileId, breaks: Iterable[Break]) -> None:
     """Ask the owners, each lease once. No record may be locked."""
     asked: set[tuple[bytes, bytes]] = set()
     for entry, state in breaks:
+        if entry.server_id.is_disconnected():
+            continue  # nobody can be asked
         if entry.oplock_level == OPLOCK_LEASE:
             lease = (entry.client_guid, entry.lease_key)
             if lease in asked:
@@ -115,13 +117,29 @@ def contend_level2(fo: FileObject) -> None:
             continue
         leases = leases or entry.oplock_level == OPLOCK_LEASE
         state = state_of(entry, modes.find_lease)
-        if state & LEASE_READ and not state & LEASE_WRITE and modes.is_alive(entry.server_id):
+        if state & LEASE_READ and not state & LEASE_WRITE and modes.counts(entry.server_id):
             found.append(Break(entry, LEASE_NONE))
     if found:
         send(modes, fo.file_id, found)
+        if any(entry.server_id.is_disconnected() for entry, _ in found):
+            _purge_readers(fo)
     elif not leases:
         # As long as the record does not change there is nobody to ask.
         fo.no_readers = stored
+
+
+def _purge_readers(fo: FileObject) -> None:
+    """Drop the opens that cache reads for clients that are away."""
+    modes = fo.volume.share_modes
+    own_key = fo.oplock.lease_key if fo.oplock is not None else b""
+    with modes.lock(fo.file_id) as lock:
+        entries = lock.record.entries if lock.record is not None else []
+        lock.purge([
+            entry
+            for entry in entries
+            if state_of(entry, modes.find_lease) & LEASE_READ
+            and not (own_key and same_lease(entry, fo.owner.client_guid, own_key))
+        ])
 
 
 def handle_holders(
@@ -133,30 +151,31 @@ def handle_holders(
         if entry.oplock_level == OPLOCK_NONE or (lease_key and same_lease(entry, client_guid, lease_key)):
             continue
         state = state_of(entry, modes.find_lease)
-        if state & LEASE_HANDLE and modes.is_alive(entry.server_id):
+        if state & LEASE_HANDLE and modes.counts(entry.server_id):
             found.append(Break(entry, state & ~LEASE_HANDLE))
     return found
 
 
-async def break_handles(modes: ShareModes, file_id: FileId, keep: FileObject | None = None) -> None:
+async def break_handles(
+    modes: ShareModes, find: Callable[[], FileId | None], keep: FileObject | None = None
+) -> None:
     """Have everybody close what he keeps open only by handle caching, and wait for it.
 
     Before a rename, a deletion, or replacing a file ([MS-FSA] 2.1.5.15.3, 2.1.5.15.12).
 
     Args:
         modes: the share modes.
-        file_id: the file.
+        find: returns the file that it is about; a name may come to mean another one, or none, while we wait.
         keep: who asks; its own oplock or lease stays.
 
     Raises:
         NTStatusError: STATUS_SHARING_VIOLATION: somebody does not react.
         Cancelled: the wait was given up.
     """
-    key = file_id.key()
     watch: Watch | None = None
     try:
-        while True:
-            stored = modes.parse(key)
+        while (file_id := find()) is not None:
+            stored = modes.parse(file_id.key())
             if stored is None:
                 return
             if not any(entry.oplock_level for entry in _others(LOCKING_CODEC.decode(stored).entries, keep)):

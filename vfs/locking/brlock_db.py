@@ -197,6 +197,21 @@ class ByteRangeLocks:
         """Give back all locks of an open and return their number."""
         return self._keep(file_id, lambda lock: not lock.is_of(owner))
 
+    def reassign(self, file_id: FileId, owner: LockOwner, new: LockOwner) -> int:
+        """Give all locks of an open another owner, and return their number; nothing changes for anybody else."""
+        if self.parse(file_id.key()) is None:
+            return 0
+        moved = 0
+        with self._db.fetch_locked(file_id.key()) as record:
+            locks = _decode(record)
+            for index, lock in enumerate(locks):
+                if lock.is_of(owner):
+                    locks[index] = msgspec.structs.replace(lock, server_id=new.server_id, open_id=new.open_id)
+                    moved += 1
+            if moved:
+                record.store(BRLOCK_CODEC.encode(ByteRangeLockRecord(locks)))
+        return moved
+
     def remove_server(self, server_id: ServerId) -> int:
         """Give back all locks of a process that died and return their number."""
         mine = [

@@ -7,11 +7,11 @@ seen together (conflict check and entry, last close and unlink) happens while it
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Final
 
-from messaging.dbwrap.base import Db, DbError, Record
+from messaging.dbwrap.base import Db, DbError, Record, when_unlocked
 from messaging.dbwrap.watch import Watch, WatchedRecord
 from messaging.records import RecordError
 from messaging.server_id import ServerId
@@ -142,8 +142,11 @@ class ShareModeLock:
             return
         try:
             self._check(self.record, path, access, share)
-        except NTStatusError:
-            if not self.drop_dead():
+        except NTStatusError as error:
+            dropped = self.drop_dead()
+            if error.status == STATUS_SHARING_VIOLATION and self.record is not None:
+                dropped += self.purge([one for one in self.record.entries if _excludes(one, access, share)])
+            if not dropped:
                 raise
             if self.record is not None:
                 self._check(self.record, path, access, share)
@@ -155,19 +158,14 @@ class ShareModeLock:
                 raise NTStatusError(STATUS_DELETE_PENDING, "delete pending")
         if access & CONFLICTING_ACCESS:
             for entry in record.entries:
-                if entry.flags & ENTRY_STREAM:
-                    # An open stream minds only that its file is deleted.
-                    conflict = bool(access & DELETE) and not entry.share_access & FILE_SHARE_DELETE
-                else:
-                    conflict = conflicts(access, share, entry.access_mask, entry.share_access)
-                if conflict:
+                if _excludes(entry, access, share):
                     raise NTStatusError(STATUS_SHARING_VIOLATION, f"in use by {entry.server_id}")
 
     def drop_dead(self) -> int:
         """Drop the entries of processes that are gone and return their number."""
         if self.record is None:
             return 0
-        alive = [entry for entry in self.record.entries if self._modes.is_alive(entry.server_id)]
+        alive = [entry for entry in self.record.entries if self._modes.counts(entry.server_id)]
         dropped = len(self.record.entries) - len(alive)
         if dropped:
             _log.info("dropped %d stale opens of %r", dropped, self.record.path)
@@ -179,6 +177,25 @@ class ShareModeLock:
             if not alive:
                 self.record = None
         return dropped
+
+    def purge(self, entries: Iterable[ShareModeEntry]) -> int:
+        """Drop those of `entries` whose clients are away, for good, and return their number.
+
+        What they cache cannot be broken by asking, so it gives way at once ([MS-SMB2] 3.3.4.6, 3.3.4.7).
+        """
+        purged = 0
+        for entry in [entry for entry in entries if entry.server_id.is_disconnected()]:
+            self.remove(entry.server_id, entry.open_id)
+            self._modes.purged(self._db_record.key, entry.open_id)
+            purged += 1
+        if purged and self.record is not None and not self.record.entries:
+            self.record = None
+        return purged
+
+    def reassign(self, entry: ShareModeEntry, server_id: ServerId, open_id: int) -> None:
+        """Give an open another owner: its client went away, or came back."""
+        entry.server_id, entry.open_id = server_id, open_id
+        self.changed()
 
     def _leave_lease(self, gone: ShareModeEntry) -> None:
         """Tell the lease of an open that was taken out, if no other open of the file has a share in it."""
@@ -292,8 +309,20 @@ class ShareModeLock:
         self.changed()
 
 
+def _excludes(entry: ShareModeEntry, access: int, share: int) -> bool:
+    """Tell whether the open of `entry` forbids one with `access` and `share`."""
+    if entry.flags & ENTRY_STREAM:
+        # An open stream minds only that its file is deleted.
+        return bool(access & DELETE) and not entry.share_access & FILE_SHARE_DELETE
+    return conflicts(access, share, entry.access_mask, entry.share_access)
+
+
 def _send_to_nobody(_owner: ServerId, _payload: bytes) -> None:
     """What a process without a bus does about oplocks: it grants none."""
+
+
+def _ignore_purged(_file_id_key: bytes, _open_id: int) -> None:
+    """What a process does about purged opens that has no table of them."""
 
 
 class ShareModes:
@@ -307,9 +336,10 @@ class ShareModes:
 
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
+        on_purged: told of each disconnected open that gave way, by the file's key and the number of the open.
     """
 
-    __slots__ = ("_db", "is_alive", "leases", "name", "parse", "send_break")
+    __slots__ = ("_db", "is_alive", "leases", "name", "on_purged", "parse", "send_break")
 
     def __init__(
         self,
@@ -324,6 +354,15 @@ class ShareModes:
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break
+        self.on_purged: Callable[[bytes, int], None] = _ignore_purged
+
+    def counts(self, server_id: ServerId) -> bool:
+        """Tell whether the opens of `server_id` are to be respected: it lives, or stands for clients that are away."""
+        return server_id.is_disconnected() or self.is_alive(server_id)
+
+    def purged(self, file_id_key: bytes, open_id: int) -> None:
+        """Have everything else removed that belongs to a purged open, as soon as no record is locked."""
+        when_unlocked(lambda: self.on_purged(file_id_key, open_id))
 
     def find_lease(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
         """Return a lease as it is now, without locking."""
@@ -415,7 +454,7 @@ class ShareModes:
             problems += [
                 f"{file_id}: {entry.server_id} is dead"
                 for entry in record.entries
-                if not self.is_alive(entry.server_id)
+                if not self.counts(entry.server_id)
             ]
             if not record.entries:
                 problems.append(f"{file_id}: no entries")
