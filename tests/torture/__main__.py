@@ -15,6 +15,12 @@ from tests.servers import Server, server_class
 from tests.torture import expectations, runner
 from tests.torture.results import Outcome
 
+_SHARES = {
+    "tmp": {"read only": "no"},
+    # Tests of access based enumeration look for a share of this name.
+    "hideunread": {"path": "DIR/tmp", "read only": "no", "hide unreadable": "yes"},
+}
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
@@ -74,7 +80,7 @@ def main() -> int:
         options = dict(pair.split("=", 1) for pair in args.globals)
 
         def make_server(index: int) -> Server:
-            return server_class(args.server)(base / f"server{index}", options=options)
+            return server_class(args.server)(base / f"server{index}", shares=_SHARES, options=options)
 
         reports = runner.run(names, make_server, jobs=min(args.jobs, len(names)), limit=args.limit,
                              options=args.option, progress=progress)

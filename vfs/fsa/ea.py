@@ -13,6 +13,7 @@ from vfs.constants import EA_NAME_MAX, EA_VALUE_MAX, FILE_NOTIFY_CHANGE_EA
 from vfs.fsa.params import EaEntry
 from vfs.notify import trigger
 from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
     STATUS_EA_TOO_LARGE,
     STATUS_EAS_NOT_SUPPORTED,
     STATUS_INVALID_EA_NAME,
@@ -40,7 +41,12 @@ def _visible(names: Iterable[str]) -> list[str]:
 
 
 def _names(fo: FileObject) -> list[str]:
-    return _visible(fo.volume.backend.flistxattr(fo.fd))
+    names = _visible(fo.volume.backend.flistxattr(fo.fd))
+    options = fo.volume.options
+    if options.acl_xattr and options.acl_xattr_name in names:
+        # `acl_xattr:security_acl_name` may lie among the EAs: who could set it would be above the descriptor.
+        names.remove(options.acl_xattr_name)
+    return names
 
 
 def _check_supported(fo: FileObject) -> None:
@@ -137,6 +143,8 @@ def set_eas_unchecked(fo: FileObject, entries: list[EaEntry]) -> None:
     backend = fo.volume.backend
     for entry in entries:
         name = _PREFIX + entry.name.decode("utf-8", "surrogateescape")
+        if fo.volume.options.acl_xattr and name.upper() == fo.volume.options.acl_xattr_name.upper():
+            raise NTStatusError(STATUS_ACCESS_DENIED, "the security descriptor")
         name = existing.get(name.upper(), name)
         if entry.value:
             backend.fsetxattr(fo.fd, name, entry.value)

@@ -31,8 +31,9 @@ from vfs.constants import (
     GROUP_SECURITY_INFORMATION,
     OWNER_SECURITY_INFORMATION,
 )
-from vfs.fsa import close, directory, security
+from vfs.fsa import close, directory, ea, security
 from vfs.fsa.file_object import FileObject
+from vfs.fsa.params import EaEntry
 from vfs.posix import credentials, posix_acl
 from vfs.posix.posix_acl import (
     ACL_GROUP_OBJ,
@@ -373,3 +374,13 @@ def test_attributes_are_readable_where_nothing_else_is(acl_share: Share, as_user
     close.close_file(fo)
     fo = acl_share.open("file", FILE_READ_ATTRIBUTES, token=as_user(BOB))
     assert fo.granted_access == FILE_READ_ATTRIBUTES
+
+
+def test_the_descriptor_is_no_ea(make_share: MakeShare) -> None:
+    share = make_share(acl_xattr=True, acl_xattr_name="user.hackme")
+    fo = share.create("file", security_descriptor=from_sddl("D:(A;;FA;;;WD)").pack())
+    entry = EaEntry(b"HackMe", b"\x00")
+    assert status_of(lambda: ea.set_eas(fo, [entry])) == nt.STATUS_ACCESS_DENIED
+    assert ea.query(fo) == []
+    ea.replace_all(fo, [])
+    assert get_sd(fo) == "D:(A;;FA;;;WD)"
