@@ -6,6 +6,7 @@ that and wait; the operation follows, and checks everything for itself.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vfs.fsa import delete, rename, target
@@ -13,6 +14,7 @@ from vfs.locking.breaks import break_handles
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 
 if TYPE_CHECKING:
+    from vfs.file_id import FileId
     from vfs.fsa.file_object import FileObject
 
 
@@ -26,10 +28,10 @@ async def before_rename(fo: FileObject, new_path: str, replace: bool) -> None:
     """
     rename.check_may_rename(fo)
     modes = fo.volume.share_modes
-    await break_handles(modes, fo.file_id, fo)
+    await break_handles(modes, lambda: fo.file_id, fo)
     if fo.is_directory:
         for file_id in modes.open_below(fo.full_path):
-            await break_handles(modes, file_id)
+            await break_handles(modes, partial(_same, file_id))
     if replace:
         await _before_replacing(fo, new_path)
     _check_open(fo)
@@ -56,19 +58,26 @@ async def before_delete(fo: FileObject, *, ignore_readonly: bool = False) -> Non
         delete.check_may_delete(fo, ignore_readonly=ignore_readonly)
     except OSError as error:
         raise from_oserror(error, "delete") from None
-    await break_handles(fo.volume.share_modes, fo.file_id, fo)
+    await break_handles(fo.volume.share_modes, lambda: fo.file_id, fo)
     _check_open(fo)
 
 
 async def _before_replacing(fo: FileObject, new_path: str) -> None:
     if fo.stream is not None or new_path.startswith(":"):
         return
-    try:
-        found = target.find(fo.volume, new_path)
-    except OSError as error:
-        raise from_oserror(error, "look up") from None
-    if found.file_id is not None and found.file_id != fo.file_id:
-        await break_handles(fo.volume.share_modes, found.file_id)
+
+    def find() -> FileId | None:
+        try:
+            found = target.find(fo.volume, new_path).file_id
+        except OSError as error:
+            raise from_oserror(error, "look up") from None
+        return None if found == fo.file_id else found
+
+    await break_handles(fo.volume.share_modes, find)
+
+
+def _same(file_id: FileId) -> FileId:
+    return file_id
 
 
 def _check_open(fo: FileObject) -> None:
