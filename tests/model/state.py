@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tests.model.rules import LEASE, STATE, Range
-
-if TYPE_CHECKING:
-    from tests.model.steps import Step
+from tests.model.steps import Lock, Step
 
 
 @dataclass(eq=False)
@@ -68,11 +65,14 @@ class Waiting:
         client: who asked.
         on: the file that it waits to change.
         woken: something changed since it looked.
-        attempts: how often it looked.
     """
 
     step: Step
     client: int
     on: File
     woken: bool = False
-    attempts: int = 1
+
+    @property
+    def locks(self) -> bool:
+        """It waits for locks, not for opens."""
+        return isinstance(self.step, Lock)

@@ -76,8 +76,11 @@ class World:
         if isinstance(step, steps.Kill):
             self._kill(step.client)
         elif isinstance(step, steps.Cancel):
-            waiting = next(one for one in self.waiting if one.step.id == step.request)
-            self.waiting.remove(waiting)
+            at, waiting = next(pair for pair in enumerate(self.waiting) if pair[1].step.id == step.request)
+            # Who gives up wakes those behind, as nobody knows what it was woken for itself.
+            for behind in self.waiting[at + 1 :]:
+                behind.woken |= behind.on is waiting.on and behind.locks == waiting.locks
+            del self.waiting[at]
             self._done(waiting.step, nt.STATUS_CANCELLED)
         else:
             self._request(step, None)
@@ -101,7 +104,6 @@ class World:
                 self._events.append(("wait", step.id))
             else:
                 waiting.on = outcome
-                waiting.attempts += 1
             return
         if waiting is not None:
             self.waiting.remove(waiting)
@@ -116,7 +118,7 @@ class World:
 
     def _wake(self, file: File, *, locks: bool = False) -> None:
         for one in self.waiting:
-            if one.on is file and isinstance(one.step, steps.Lock) == locks:
+            if one.on is file and one.locks == locks:
                 one.woken = True
 
     # -- breaks --------------------------------------------------------------------------------------------
@@ -357,23 +359,25 @@ class World:
         by.file.delete_pending = step.delete
         return (nt.STATUS_SUCCESS,)
 
-    def _rename(self, step: steps.Rename, _waiting: object) -> tuple[object, ...] | File:
+    def _rename(self, step: steps.Rename, waiting: Waiting | None) -> tuple[object, ...] | File:
         by = self.opens.get(step.handle)
         if by is None:
             raise _Failed(nt.STATUS_FILE_CLOSED)
         if not by.access & rules.DELETE:
             raise _Failed(nt.STATUS_ACCESS_DENIED)
         file = by.file
-        if orders := self._handle_holders(file, by):
+        target = self.names.get(step.name)
+        # First whoever keeps the file itself open by caching, then whoever does so with what is to be replaced.
+        if (waiting is None or waiting.on is file) and (orders := self._handle_holders(file, by)):
             self._break_all(orders)
             return file
-        target = self.names.get(step.name)
+        replaced = target if step.replace and target is not file else None
+        if replaced is not None and (orders := self._handle_holders(replaced, None)):
+            self._break_all(orders)
+            return replaced
         if target is file:
             return (nt.STATUS_SUCCESS,)
         if target is not None:
-            if step.replace and (orders := self._handle_holders(target, None)):
-                self._break_all(orders)
-                return target
             if not step.replace:
                 raise _Failed(nt.STATUS_OBJECT_NAME_COLLISION)
             if target.opens:
