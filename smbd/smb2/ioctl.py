@@ -15,6 +15,7 @@ from smbd.wire.constants import (
     FSCTL_PIPE_PEEK,
     FSCTL_PIPE_TRANSCEIVE,
     FSCTL_PIPE_WAIT,
+    FSCTL_QUERY_NETWORK_INTERFACE_INFO,
     FSCTL_VALIDATE_NEGOTIATE_INFO,
     SMB2_0_IOCTL_IS_FSCTL,
 )
@@ -29,6 +30,7 @@ Handler: TypeAlias = Callable[[IoctlCall], IoctlOutput]
 
 _HANDLERS: Final[dict[int, Handler]] = {
     FSCTL_VALIDATE_NEGOTIATE_INFO: ioctl_network.validate_negotiate_info,
+    FSCTL_QUERY_NETWORK_INTERFACE_INFO: ioctl_network.query_network_interface_info,
     FSCTL_DFS_GET_REFERRALS: ioctl_network.dfs_get_referrals,
     FSCTL_DFS_GET_REFERRALS_EX: ioctl_network.dfs_get_referrals,
     FSCTL_PIPE_TRANSCEIVE: ioctl_pipe.transceive,

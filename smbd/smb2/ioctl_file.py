@@ -19,7 +19,6 @@ from smbd.wire.constants import (
     FSCTL_LMR_REQUEST_RESILIENCY,
     FSCTL_QUERY_ALLOCATED_RANGES,
     FSCTL_QUERY_FILE_REGIONS,
-    FSCTL_QUERY_NETWORK_INTERFACE_INFO,
     FSCTL_SET_COMPRESSION,
     FSCTL_SET_SPARSE,
     FSCTL_SET_ZERO_DATA,
@@ -56,7 +55,7 @@ from vfs.ntstatus import (
 Handler: TypeAlias = Callable[[FileObject, IoctlCall], IoctlOutput]
 
 #: These exist in the protocol, but are not offered.
-_NOT_OFFERED: Final = frozenset({FSCTL_LMR_REQUEST_RESILIENCY, FSCTL_QUERY_NETWORK_INTERFACE_INFO})
+_NOT_OFFERED: Final = frozenset({FSCTL_LMR_REQUEST_RESILIENCY})
 _SNAPSHOT_ARRAY_MINIMUM: Final = 16
 _VOLUME_ID_LENGTH: Final = 16
 

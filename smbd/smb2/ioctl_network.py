@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from smbd.config.interface_entries import RDMA, RSS
+from smbd.config.interfaces import served_interfaces
 from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.smb2.request import ProtocolViolation
-from smbd.wire.constants import SMB2_DIALECT_311
+from smbd.wire.constants import RDMA_CAPABLE, RSS_CAPABLE, SMB2_DIALECT_311, SMB2_GLOBAL_CAP_MULTI_CHANNEL
 from smbd.wire.errors import WireError
-from smbd.wire.fsctl import ValidateNegotiateInfoRequest, ValidateNegotiateInfoResponse
+from smbd.wire.fsctl import (
+    NetworkInterface,
+    ValidateNegotiateInfoRequest,
+    ValidateNegotiateInfoResponse,
+    pack_network_interfaces,
+)
 from vfs.ntstatus import (
     STATUS_BUFFER_TOO_SMALL,
     STATUS_NOT_FOUND,
+    STATUS_NOT_SUPPORTED,
     NTStatusError,
 )
+
+
+_CAPABILITIES: Final = {RSS: RSS_CAPABLE, RDMA: RDMA_CAPABLE}
 
 
 def validate_negotiate_info(call: IoctlCall) -> IoctlOutput:
@@ -43,6 +56,30 @@ def validate_negotiate_info(call: IoctlCall) -> IoctlOutput:
             connection.capabilities, connection.server_guid, connection.security_mode, connection.dialect
         ).pack()
     )
+
+
+def query_network_interface_info(call: IoctlCall) -> IoctlOutput:
+    """Tell the client by which addresses it can open further connections ([MS-SMB2] 3.3.5.15.11).
+
+    Raises:
+        NTStatusError: STATUS_NOT_SUPPORTED on a connection without multi-channel, STATUS_BUFFER_TOO_SMALL.
+    """
+    connection = call.request.connection
+    if not connection.capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL:
+        raise NTStatusError(STATUS_NOT_SUPPORTED, "no multi-channel on this connection")
+    output = pack_network_interfaces(
+        NetworkInterface(
+            one.address,
+            one.if_index,
+            sum(_CAPABILITIES[name] for name in one.capabilities),
+            one.speed,
+        )
+        for one in served_interfaces(connection.ctx.config.globals.interfaces)
+        if one.if_index
+    )
+    if len(output) > call.message.max_output_response:
+        raise NTStatusError(STATUS_BUFFER_TOO_SMALL)
+    return IoctlOutput(output)
 
 
 def dfs_get_referrals(_call: IoctlCall) -> IoctlOutput:

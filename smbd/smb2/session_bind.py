@@ -24,6 +24,7 @@ from smbd.xsrv.session import Session
 from smbd.xsrv.table import MAX_ID
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
+    STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_PARAMETER,
     STATUS_NETWORK_SESSION_EXPIRED,
     STATUS_NOT_SUPPORTED,
@@ -40,6 +41,8 @@ _log = logging.getLogger(__name__)
 
 OPERATION: Final = "smbXsrv_session_signing_key"
 _SESSION_ID: Final = struct.Struct("<Q")
+#: As Windows allows ([MS-SMB2] 3.3.5.5, product note).
+_MAX_CHANNELS: Final = 32
 #: Seconds that another worker gets to tell the key.
 _PATIENCE: Final = 2.0
 
@@ -110,6 +113,8 @@ def find(request: Request) -> Session | AsyncResult:
     if signed and request.signer is not None and not request.signer.verify(request.pdu):
         request.sign = False
         raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
+    if len(session.channels) >= _MAX_CHANNELS:
+        raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, f"the session has {_MAX_CHANNELS} channels")
     return session
 
 
