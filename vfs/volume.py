@@ -46,9 +46,12 @@ class VolumeOptions:
         "always_granted",
         "case_sensitive",
         "create_mask",
+        "default_case_upper",
         "delete_readonly",
         "delete_veto_files",
         "directory_mask",
+        "durable_handles",
+        "dos_filetime_resolution",
         "ea_support",
         "force_create_mode",
         "force_directory_mode",
@@ -73,10 +76,12 @@ class VolumeOptions:
         "posix_locking",
         "preserve_case",
         "read_only",
+        "short_preserve_case",
         "store_dos_attributes",
         "streams_xattr",
         "streams_xattr_prefix",
         "streams_xattr_store_type",
+        "strict_allocate",
         "strict_locking",
         "strict_sync",
         "sync_always",
@@ -90,9 +95,15 @@ class VolumeOptions:
         self.read_only = False
         self.case_sensitive = False
         self.preserve_case = True
+        self.short_preserve_case = True
+        self.default_case_upper = False
+        self.strict_allocate = False
+        self.dos_filetime_resolution = False
         self.create_mask = 0o744
         self.force_create_mode = 0
         self.directory_mask = 0o755
+        self.durable_handles = False
+        """Opens may outlive their connection: nothing about them is known to the kernel alone."""
         self.force_directory_mode = 0
         self.inherit_permissions = False
         self.inherit_acls = False

@@ -30,6 +30,7 @@ _SAME_NAME: Final = (
     "delete_readonly",
     "delete_veto_files",
     "directory_mask",
+    "dos_filetime_resolution",
     "ea_support",
     "force_create_mode",
     "force_directory_mode",
@@ -47,7 +48,9 @@ _SAME_NAME: Final = (
     "oplocks",
     "posix_locking",
     "preserve_case",
+    "short_preserve_case",
     "store_dos_attributes",
+    "strict_allocate",
     "strict_sync",
 )
 _NTACL_XATTR: Final = "security.NTACL"
@@ -60,7 +63,12 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
         setattr(options, name, getattr(share, name))
     options.read_only = read_only
     options.case_sensitive = bool(share.case_sensitive)
+    options.default_case_upper = share.default_case == "upper"
     options.map_readonly = share.map_readonly != MAP_READONLY_NO
+    # Locks of the kernel fall with the descriptor, so these parameters exclude handles that outlive theirs.
+    options.durable_handles = share.durable_handles and not (
+        share.kernel_oplocks or share.kernel_share_modes or share.posix_locking
+    )
     options.inherit_owner = share.inherit_owner != INHERIT_OWNER_NO
     options.inherit_owner_in_descriptor = share.inherit_owner == INHERIT_OWNER_WINDOWS_AND_UNIX
     options.mangled_names = _MANGLED.get(share.mangled_names, MANGLED_ILLEGAL)

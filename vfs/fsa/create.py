@@ -43,9 +43,14 @@ def create(
     directory = bool(params.create_options & FILE_DIRECTORY_FILE)
     if b"~" in path and volume.options.mangled_names != MANGLED_NO:
         path = tunnel.long_path(volume.share_path, path)
-    if not volume.options.preserve_case:
-        head, slash, last = path.rpartition(b"/")
-        path = head + slash + last.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
+    options = volume.options
+    if not (options.preserve_case and options.short_preserve_case):
+        path = names.stored_case(
+            path,
+            preserve=options.preserve_case,
+            short_preserve=options.short_preserve_case,
+            upper=options.default_case_upper,
+        )
     leasing.check_key(volume, owner, None, volume.full_path(path))
     granted = access_check.check_create(volume, token, path, map_generic(params.desired_access), directory)
     parent = _parent_stat(volume, path)

@@ -233,6 +233,8 @@ class DirectoryScan:
         self, name: str, stat: Stat, file_attributes: int, creation_time: int, ea_size: int = 0
     ) -> DirEntry:
         directory = file_attributes & FILE_ATTRIBUTE_DIRECTORY
+        if self._fo.volume.options.dos_filetime_resolution:
+            stat.mtime_ns = times.round_down(stat.mtime_ns)
         return DirEntry(
             name,
             file_attributes,

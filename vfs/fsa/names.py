@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from vfs.constants import MAXIMUM_COMPONENT_LENGTH
+from vfs.fsa.mangle import is_8_3
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_NAME_INVALID,
@@ -196,3 +197,19 @@ def _is_surrogate(triple: bytes) -> bool:
 def to_smb(path: bytes) -> str:
     """Return the name that clients see for an on-disk path: backslash separated."""
     return component_to_str(path).replace("/", "\\")
+
+
+def stored_case(path: bytes, *, preserve: bool, short_preserve: bool, upper: bool) -> bytes:
+    """Return `path` with its last component in the case in which a new name is stored.
+
+    Args:
+        path: unix path, as the client spells it.
+        preserve: `preserve case`.
+        short_preserve: `short preserve case`: upper-case names of 8.3 form keep theirs, too.
+        upper: `default case = upper`.
+    """
+    head, slash, last = path.rpartition(b"/")
+    text = component_to_str(last)
+    if preserve and (short_preserve or not (text.isupper() and is_8_3(text))):
+        return path
+    return head + slash + to_unix(text.upper() if upper else text.lower())

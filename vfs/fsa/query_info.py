@@ -34,7 +34,7 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
     return FileStat(
         fo.creation_time,
         times.to_filetime(status.atime_ns),
-        times.to_filetime(status.mtime_ns),
+        _write_time(fo, status),
         times.to_filetime(status.ctime_ns),
         allocated,
         size,
@@ -46,6 +46,12 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
         0,
         0,
     )
+
+
+def _write_time(fo: FileObject, status: Stat) -> int:
+    if fo.volume.options.dos_filetime_resolution:
+        return times.to_filetime(times.round_down(status.mtime_ns))
+    return times.to_filetime(status.mtime_ns)
 
 
 def opened_stat(fo: FileObject) -> FileStat:

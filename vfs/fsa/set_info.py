@@ -145,6 +145,8 @@ def _resize(fo: FileObject, size: int) -> None:
         write.modified(fo)
         return
     contend_level2(fo)
+    if fo.volume.options.strict_allocate:
+        allocation.reserve(fo, size)
     fo.truncate(size)
     leasing.parent_changed(fo)
     write.modified(fo)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
 _NS_PER_TICK: Final = 100
+_DOS_STEP_NS: Final = 2_000_000_000
 
 
 def to_filetime(unix_ns: int) -> int:
@@ -24,6 +25,11 @@ def to_filetime(unix_ns: int) -> int:
 def to_unix_ns(filetime: int) -> int:
     """Return `filetime` in nanoseconds of the unix epoch (negative before 1970)."""
     return (filetime - FILETIME_UNIX_EPOCH) * _NS_PER_TICK
+
+
+def round_down(unix_ns: int) -> int:
+    """Return `unix_ns` in steps of two seconds, as DOS had them (`dos filetime resolution`)."""
+    return unix_ns - unix_ns % _DOS_STEP_NS
 
 
 def now() -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
-from vfs.fsa import attributes, lock, times
+from vfs.fsa import allocation, attributes, lock, times
 from vfs.fsa.allocation import MAX_FILE_SIZE
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
@@ -58,6 +58,8 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         contend_level2(fo)
         if fo.sticky_write_time is not None:
             times.before_change(fo)
+        if fo.volume.options.strict_allocate and offset > fo.end_of_file():
+            allocation.reserve(fo, offset + length)
         if fo.stream is None:
             _write_all(fo.fd, offset, view)
         else:

@@ -38,9 +38,11 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         "File names that differ in case are different files. Auto means no.",
         synonyms=("casesignames",),
     )
-    default_case = Param(DEFAULT_CASE, "lower", "The case of new names where case is not preserved.", status=KNOWN)
+    default_case = Param(DEFAULT_CASE, "lower", "The case of new names where case is not preserved.")
     preserve_case = Param(BOOL, True, "New names keep the case the client gave them.")
-    short_preserve_case = Param(BOOL, True, "New names of 8.3 form keep the case the client gave them.", status=KNOWN)
+    short_preserve_case = Param(
+        BOOL, True, "New names of 8.3 form that are all upper case keep it, if `preserve case` is on."
+    )
     mangled_names = Param(
         MANGLED_NAMES,
         MANGLED_NAMES_ILLEGAL,
@@ -74,7 +76,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     delete_readonly = Param(BOOL, False, "Files with the read-only attribute may be deleted.")
     dos_filemode = Param(BOOL, False, "Who may write a file may also change its permissions.")
     dos_filetimes = Param(BOOL, True, "Who may write a file may also set its times.", status=ACCEPTED)
-    dos_filetime_resolution = Param(BOOL, False, "Round times to two seconds.", status=KNOWN)
+    dos_filetime_resolution = Param(BOOL, False, "Show write times rounded down to two seconds.")
     ea_support = Param(BOOL, True, "Serve extended attributes.")
     nt_acl_support = Param(BOOL, True, "Show Unix permissions as Windows ACLs and let clients change them.")
     acl_group_control = Param(BOOL, False, "Members of a file's group may change its ACL.")

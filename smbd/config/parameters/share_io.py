@@ -27,7 +27,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     csc_policy = Param(CSC_POLICY, CSC_MANUAL, "What clients may keep offline.")
     strict_sync = Param(BOOL, True, "A flush by the client waits until the data are on disk.")
     sync_always = Param(BOOL, False, "Every write waits until the data are on disk.")
-    strict_allocate = Param(BOOL, False, "Allocate the whole space when a file is extended.", status=KNOWN)
+    strict_allocate = Param(BOOL, False, "Allocate the whole space when a file is extended.")
     strict_rename = Param(
         BOOL, False, "Refuse to rename a directory in which any process has a file open.", status=KNOWN
     )
