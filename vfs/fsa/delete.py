@@ -22,6 +22,7 @@ from vfs.ntstatus import (
     STATUS_DIRECTORY_NOT_EMPTY,
     NTStatusError,
 )
+from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -88,10 +89,14 @@ def remove_name(fo: FileObject, path: bytes) -> None:
             _log.info("%r is another file now and stays", path)
             return
         doomed = _side_files(fo, found)
-        if not fo.is_directory:
-            os.unlink(name, dir_fd=parent)
-        else:
-            _remove_directory(fo, parent, name)
+        try:
+            _remove_entry(fo, parent, name)
+        except PermissionError:
+            if not fo.volume.options.acl_xattr:
+                raise
+            # The file's own descriptor granted DELETE; the kernel asks the directory alone.
+            with credentials.as_root():
+                _remove_entry(fo, parent, name)
     finally:
         backend.close_parent(parent)
     if doomed and fo.volume.streams is not None:
@@ -99,6 +104,13 @@ def remove_name(fo: FileObject, path: bytes) -> None:
     tunnel.removed(fo.volume.share_path, path)
     # The caller holds the lock of the share modes.
     when_unlocked(lambda: trigger.removed(fo.volume, path, directory=fo.is_directory))
+
+
+def _remove_entry(fo: FileObject, parent: int, name: bytes) -> None:
+    if not fo.is_directory:
+        os.unlink(name, dir_fd=parent)
+    else:
+        _remove_directory(fo, parent, name)
 
 
 def _side_files(fo: FileObject, found: Stat) -> list[bytes]:

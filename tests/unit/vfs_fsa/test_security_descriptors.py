@@ -27,6 +27,8 @@ from vfs.access import (
 )
 from vfs.constants import (
     DACL_SECURITY_INFORMATION,
+    FILE_CREATE,
+    FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
     GROUP_SECURITY_INFORMATION,
     OWNER_SECURITY_INFORMATION,
@@ -384,3 +386,18 @@ def test_the_descriptor_is_no_ea(make_share: MakeShare) -> None:
     assert ea.query(fo) == []
     ea.replace_all(fo, [])
     assert get_sd(fo) == "D:(A;;FA;;;WD)"
+
+
+@needs_root
+@pytest.mark.parametrize("kind", [0, FILE_DIRECTORY_FILE])
+def test_delete_granted_by_the_file_needs_no_writable_directory(acl_share: Share, as_user: Become, kind: int) -> None:
+    token = as_user(ALICE)
+    close.close_file(acl_share.mkdir("dir", token=token))
+    fo = acl_share.open("dir\\victim", FILE_ALL_ACCESS, FILE_CREATE, kind, token=token)
+    set_sd(fo, f"D:(A;;FA;;;{A})(A;;SDRC;;;{B})")
+    close.close_file(fo)
+    token = as_user(BOB)
+    assert status_of(lambda: acl_share.create("dir\\new", token=token)) == nt.STATUS_ACCESS_DENIED
+    close.close_file(acl_share.open("dir\\victim", DELETE, options=kind | FILE_DELETE_ON_CLOSE, token=token))
+    with credentials.as_root():
+        assert list((acl_share.root / "dir").iterdir()) == []
