@@ -54,6 +54,7 @@ MIC_LENGTH: Final = 16
 NT_PROOF_LENGTH: Final = 16
 _CLIENT_CHALLENGE_FIXED: Final = 28
 NTLMV2_MIN_LENGTH: Final = NT_PROOF_LENGTH + _CLIENT_CHALLENGE_FIXED
+_NTLM_LENGTH: Final = 24
 """The shortest NTLMv2_RESPONSE: proof and the fixed part of NTLMv2_CLIENT_CHALLENGE."""
 
 MAX_NAME_LENGTH: Final = 512
@@ -149,8 +150,10 @@ def av_flags(nt_response: bytes) -> int:
     """Return MsvAvFlags of the target information in an NTLMv2_RESPONSE, 0 where there is none.
 
     Raises:
-        NtlmMessageError: an AV_PAIR ends outside the response.
+        NtlmMessageError: an AV_PAIR ends outside the response, or it is too long for NTLM and too short for NTLMv2.
     """
+    if _NTLM_LENGTH < len(nt_response) < NTLMV2_MIN_LENGTH:
+        raise NtlmMessageError(f"NT response of {len(nt_response)} bytes")
     at = NTLMV2_MIN_LENGTH
     end = len(nt_response)
     while at + _AV_PAIR.size <= end:

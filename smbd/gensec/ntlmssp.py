@@ -114,6 +114,8 @@ class NtlmAcceptor(Mechanism):
 
     def _accept_authenticate(self, message: bytes) -> None:
         auth = unpack_authenticate(message)
+        # A response that is malformed is no wrong password: nobody is looked up for it.
+        has_mic = bool(av_flags(auth.nt_response) & MSV_AV_FLAG_MIC_PRESENT)
         # The client chooses from what the CHALLENGE offered; it cannot add to it.
         self._flags &= auth.flags | _ALWAYS
         result = ntlm_logon(
@@ -131,7 +133,7 @@ class NtlmAcceptor(Mechanism):
         info = result.session_info
         if result.session_base_key:
             key = self._exported_session_key(result.session_base_key, auth.encrypted_session_key)
-            if av_flags(auth.nt_response) & MSV_AV_FLAG_MIC_PRESENT:
+            if has_mic:
                 self._check_mic(key, message, auth.mic_offset)
             self._session_key = info.session_key = key
         self._session_info = info
