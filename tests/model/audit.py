@@ -14,14 +14,14 @@ from vfs.locking.oplock import OPLOCK_LEASE
 
 
 class Audit:
-    """Reads the databases of a server beside it.
+    """Reads the databases of a server beside it; with locks, so that nothing is half changed.
 
     Args:
         lock_directory: the server's.
     """
 
     def __init__(self, lock_directory: Path) -> None:
-        self._databases: Databases = open_databases(str(lock_directory), read_only=True)
+        self._databases: Databases = open_databases(str(lock_directory))
 
     def problems(self) -> list[str]:
         """Return what is wrong."""

@@ -65,12 +65,14 @@ class Waiting:
         client: who asked.
         on: the file that it waits to change.
         woken: something changed since it looked.
+        checked: nobody is in the way of the rename any more; it only has to be done.
     """
 
     step: Step
     client: int
     on: File
     woken: bool = False
+    checked: bool = False
 
     @property
     def locks(self) -> bool:

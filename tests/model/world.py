@@ -58,8 +58,13 @@ class World:
         self.opens: dict[int, Open] = {}
         self.leases: dict[tuple[int, int], Lease] = {}
         self.waiting: list[Waiting] = []
-        self.choose: Callable[[int], int] = lambda _count: 0
+        self.choose: Callable[[int], int] = self.choose_first
         self._events: list[Event] = []
+
+    @staticmethod
+    def choose_first(_count: int) -> int:
+        """The pick that is tried first: the oldest."""
+        return 0
 
     def applies(self, step: steps.Step) -> bool:
         """Whether the step makes sense now: what it names exists and belongs to its client."""
@@ -76,11 +81,8 @@ class World:
         if isinstance(step, steps.Kill):
             self._kill(step.client)
         elif isinstance(step, steps.Cancel):
-            at, waiting = next(pair for pair in enumerate(self.waiting) if pair[1].step.id == step.request)
-            # Who gives up wakes those behind, as nobody knows what it was woken for itself.
-            for behind in self.waiting[at + 1 :]:
-                behind.woken |= behind.on is waiting.on and behind.locks == waiting.locks
-            del self.waiting[at]
+            waiting = next(one for one in self.waiting if one.step.id == step.request)
+            self._give_up(waiting)
             self._done(waiting.step, nt.STATUS_CANCELLED)
         else:
             self._request(step, None)
@@ -120,6 +122,13 @@ class World:
         for one in self.waiting:
             if one.on is file and one.locks == locks:
                 one.woken = True
+
+    def _give_up(self, waiting: Waiting) -> None:
+        """Who goes away wakes those behind: he may have been woken for all of them."""
+        at = self.waiting.index(waiting)
+        del self.waiting[at]
+        for behind in self.waiting[at:]:
+            behind.woken |= behind.on is waiting.on and behind.locks == waiting.locks
 
     # -- breaks --------------------------------------------------------------------------------------------
 
@@ -336,7 +345,7 @@ class World:
         file = leaving.file
         for one in [one for one in self.waiting if isinstance(one.step, steps.Lock)]:
             if one.step.handle == leaving.id:
-                self.waiting.remove(one)
+                self._give_up(one)
                 self._done(one.step, nt.STATUS_RANGE_NOT_LOCKED)
         self._leave(leaving)
         if leaving.delete_on_close:
@@ -368,13 +377,18 @@ class World:
         file = by.file
         target = self.names.get(step.name)
         # First whoever keeps the file itself open by caching, then whoever does so with what is to be replaced.
-        if (waiting is None or waiting.on is file) and (orders := self._handle_holders(file, by)):
+        checked = waiting is not None and waiting.checked
+        if not checked and (waiting is None or waiting.on is file) and (orders := self._handle_holders(file, by)):
             self._break_all(orders)
             return file
         replaced = target if step.replace and target is not file else None
-        if replaced is not None and (orders := self._handle_holders(replaced, None)):
+        if not checked and replaced is not None and (orders := self._handle_holders(replaced, None)):
             self._break_all(orders)
             return replaced
+        if waiting is not None and not checked and any(one.woken for one in self.waiting) and self.choose(2):
+            # Others may come between the check and the rename.
+            waiting.checked = waiting.woken = True
+            return waiting.on
         if target is file:
             return (nt.STATUS_SUCCESS,)
         if target is not None:
@@ -390,7 +404,8 @@ class World:
 
     def _kill(self, client: int) -> None:
         """Nobody is told, nothing is deleted; whoever waited for the dead goes on."""
-        self.waiting = [one for one in self.waiting if one.client != client]
+        for waiting in [one for one in self.waiting if one.client == client]:
+            self._give_up(waiting)
         for gone in [one for one in self.opens.values() if one.client == client]:
             self._leave(gone)
             if not gone.file.opens:
