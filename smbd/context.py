@@ -19,6 +19,7 @@ from vfs.volume import IdMap
 
 if TYPE_CHECKING:
     from smbd.auth.passdb import Passdb
+    from smbd.daemons.names import Names
     from smbd.xsrv.client import Client
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class ServerContext:
         auth: accounts, name look-ups and policy.
         notifier: change notification; None without `change notify`.
         client: the client that this worker serves, once it is known.
+        names: the names of the helper daemons; opened by who asks first.
         server_guid: ServerGuid of NEGOTIATE, the same in all workers of one server.
         start_time: when the parent started, FILETIME.
     """
@@ -65,6 +67,7 @@ class ServerContext:
         self.server_guid = server_guid
         self.start_time = start_time
         self.client: Client | None = None
+        self.names: Names | None = None
         self.on_reload: list[Callable[[Config], None]] = []
 
     def set_config(self, config: Config) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from smbd.daemons import cleanupd, control, notifyd
+from smbd.daemons import cleanupd, control, notifyd, scavenger
 from smbd.daemons.helper import Helper
 
 
@@ -29,4 +29,5 @@ HELPERS: Final = (
     HelperSpec(cleanupd.NAME, cleanupd.main, wants_deaths=True),
     HelperSpec(control.NAME, control.main),
     HelperSpec(notifyd.NAME, notifyd.main, wants_deaths=True),
+    HelperSpec(scavenger.NAME, scavenger.main),
 )

@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_leases
+from smbd.smb2 import create_durable, create_leases
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
@@ -64,7 +64,8 @@ def handle(request: Request) -> Result | AsyncResult:
             what `vfs.fsa.open.open_file` raises.
     """
     message = CreateRequest.unpack(request.pdu)
-    if message.impersonation_level > SMB2_IMPERSONATION_DELEGATE:
+    reconnects = bool(message.contexts) and create_durable.is_reconnect(message.contexts)
+    if message.impersonation_level > SMB2_IMPERSONATION_DELEGATE and not reconnects:
         raise NTStatusError(STATUS_BAD_IMPERSONATION_LEVEL)
     session, tcon = request.session, request.tcon
     if session is None or tcon is None:
@@ -73,7 +74,7 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_TOO_MANY_OPENED_FILES)
     if tcon.volume is None:
         return _open_pipe(request, message)
-    if message.name.startswith("\\"):
+    if message.name.startswith("\\") and not reconnects:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
     return _open_file(request, message, tcon.volume, tcon.token)
 
@@ -118,6 +119,11 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     volatile_id = client.next_volatile_id()
     level, lease = create_leases.read(request.connection, message)
     owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
+    wish = create_durable.read(request.connection, message) if contexts else None
+    if wish is not None and wish.reconnect is not None:
+        opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
+        _enter(request, opened)
+        return _respond(opened, file, _answer_contexts(file, maximal_access, on_disk_id=on_disk_id))
     file = await open_file(volume, token, params, owner)
     if params.attempts and (not session.valid or session.tcons.get(tcon.wire_id) is not tcon):
         close_file(file)
@@ -130,10 +136,17 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     opened.file = file
     opened.granted_access = file.granted_access
     _enter(request, opened)
+    answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {}
+    if wish is not None:
+        answers |= create_durable.grant(opened, wish)
+    return _respond(opened, file, answers)
+
+
+def _respond(opened: Open, file: FileObject, answers: Contexts) -> bytes:
     stat = query_info.opened_stat(file)
     return CreateResponse(
         opened.persistent_id,
-        volatile_id,
+        opened.volatile_id,
         file.create_action,
         OPLOCK_NONE if file.oplock is None else file.oplock.level,
         stat.creation_time,
@@ -143,7 +156,7 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
         stat.allocation_size,
         stat.end_of_file,
         stat.file_attributes,
-        _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {},
+        answers,
     ).pack()
 
 

@@ -14,7 +14,7 @@ from messaging.dbwrap.watch import WatchedDb, WatchService
 from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_SMB_BREAK_REQUEST
 from messaging.records import RecordCodec
-from messaging.server_id import ServerId, server_id_exists
+from messaging.server_id import DISCONNECTED, ServerId, server_id_exists
 from smbd.xsrv.records import (
     OPEN_CODEC,
     SESSION_CODEC,
@@ -24,6 +24,8 @@ from smbd.xsrv.records import (
     TconGlobal,
 )
 from smbd.xsrv.table import GlobalTable
+from vfs.file_id import FileId
+from vfs.locking.brlock import LockOwner
 from vfs.locking.brlock_db import ByteRangeLocks
 from vfs.locking.lease_db import LeaseDb
 from vfs.locking.share_mode import ShareModes
@@ -37,7 +39,7 @@ ORDER_BRLOCK: Final = 2
 ORDER_LEASES: Final = 4
 
 #: Version of all record formats together; processes of different versions refuse to share databases.
-DATABASE_VERSION: Final = 1
+DATABASE_VERSION: Final = 2
 _VERSION_KEY: Final = b"smbXsrv_version_global"
 
 
@@ -92,6 +94,12 @@ class Databases:
             WatchedDb(self.locking, service), self.is_alive, LeaseDb(self.leases), _break_sender(service)
         )
         self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
+        self.share_modes.on_purged = self._purged
+
+    def _purged(self, file_id_key: bytes, handle_id: int) -> None:
+        """A disconnected open gave way to another: what else there is of it goes, too."""
+        self.byte_locks.remove_open(FileId.from_key(file_id_key), LockOwner(DISCONNECTED, handle_id))
+        self.opens.update(handle_id, lambda record: None if record.server_id.is_disconnected() else record)
 
     def is_alive(self, server_id: ServerId) -> bool:
         """Tell whether the process behind `server_id` still exists."""

@@ -9,7 +9,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from messaging.server_id import DISCONNECTED
+from smbd.xsrv import scavenging
 from smbd.xsrv.records import OpenGlobal
+from vfs.fsa import durable
 from vfs.fsa.close import close_file
 from vfs.ntstatus import NTStatusError
 
@@ -35,9 +38,13 @@ class Open:
         scan: directory enumeration in progress.
         pending: requests that wait on this open; they end when it is closed.
         lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
+        durable: it is to survive the loss of its connection.
+        durable_timeout_msec: how long it then waits for its client.
     """
 
     __slots__ = (
+        "durable",
+        "durable_timeout_msec",
         "file",
         "granted_access",
         "lock_sequence",
@@ -61,6 +68,54 @@ class Open:
         self.scan: DirectoryScan | None = None
         self.pending: set[Pending] = set()
         self.lock_sequence: dict[int, int] = {}
+        self.durable = False
+        self.durable_timeout_msec = 0
+
+    def make_durable(self, create_guid: bytes, timeout_msec: int) -> None:
+        """Note, for the other processes as well, that the open is durable ([MS-SMB2] 3.3.5.9.6, 3.3.5.9.10)."""
+        self.durable = True
+        self.durable_timeout_msec = timeout_msec
+        share_name = self.tcon.share_name
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.durable = True
+            record.create_guid = create_guid
+            record.durable_timeout_msec = timeout_msec
+            record.share_name = share_name
+            return record
+
+        self.session.client.ctx.databases.opens.update(self.persistent_id, change)
+
+    def disconnect(self) -> None:
+        """The client went away: keep the open for it if it is durable, else close it ([MS-SMB2] 3.3.7.1)."""
+        file = self.file
+        if not self.durable or file is None:
+            self.close()
+            return
+        # Locks that are still waited for are not to be granted to a handle that nobody holds.
+        for pending in list(self.pending):
+            pending.cancel(pending.request.status_on_close)
+        try:
+            cookie = durable.disconnect(file, self.persistent_id)
+        except (OSError, NTStatusError) as error:
+            _log.warning("%s does not stay open: %s", file.name, error)
+            cookie = None
+        if cookie is None:
+            self.close()
+            return
+        del self.session.opens[self.volatile_id]
+        kept, now = cookie, time.time_ns()
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.server_id = DISCONNECTED
+            record.backend_cookie = kept
+            record.disconnect_time = now
+            record.lock_sequence = self.lock_sequence
+            return record
+
+        ctx = self.session.client.ctx
+        ctx.databases.opens.update(self.persistent_id, change)
+        scavenging.wake(ctx, self.durable_timeout_msec)
 
     def close(self) -> None:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).

@@ -76,7 +76,11 @@ class TconGlobal(msgspec.Struct, array_like=True, gc=False):
 
 
 class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
-    """smbXsrv_open_global: one open; what another process needs to find and reconnect it."""
+    """smbXsrv_open_global: one open; what another process needs to find and reconnect it.
+
+    While the client is away `server_id` is `DISCONNECTED`, `backend_cookie` is what the object store needs to
+    open the file again (`vfs.fsa.durable`), and `lock_sequence` the numbers of the lock requests that were answered.
+    """
 
     open_global_id: int
     open_volatile_id: int
@@ -92,9 +96,11 @@ class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
     durable_timeout_msec: int = 0
     durable: bool = False
     backend_cookie: bytes = b""
+    share_name: str = ""
+    lock_sequence: dict[int, int] = {}
 
 
 CLIENT_CODEC: Final = RecordCodec(ClientGlobal, 1, "smbXsrv_client_global")
 SESSION_CODEC: Final = RecordCodec(SessionGlobal, 1, "smbXsrv_session_global")
 TCON_CODEC: Final = RecordCodec(TconGlobal, 1, "smbXsrv_tcon_global")
-OPEN_CODEC: Final = RecordCodec(OpenGlobal, 1, "smbXsrv_open_global")
+OPEN_CODEC: Final = RecordCodec(OpenGlobal, 2, "smbXsrv_open_global")

@@ -211,22 +211,32 @@ class Session:
         self._record.channels = [c for c in channels if c.remote_address != connection.remote_address]
         self._publish()
 
-    def close_tcon(self, tcon: Tcon) -> None:
-        """Close every open of a tree connect and the tree connect itself ([MS-SMB2] 3.3.5.8)."""
+    def close_tcon(self, tcon: Tcon, *, keep_durable: bool = False) -> None:
+        """Close every open of a tree connect and the tree connect itself ([MS-SMB2] 3.3.5.8).
+
+        Args:
+            tcon: the tree connect.
+            keep_durable: its durable handles wait for the client to come back.
+        """
         if self.tcons.pop(tcon.wire_id, None) is None:
             return
         for opened in [opened for opened in self.opens.values() if opened.tcon is tcon]:
-            opened.close()
+            if keep_durable:
+                opened.disconnect()
+            else:
+                opened.close()
         tcon.close()
 
     def close(self) -> None:
         """End the session: its waits, opens and tree connects, and its record.
 
+        Durable handles survive, whether the connection was lost, or the user logs off or comes again
+        ([MS-SMB2] 3.3.5.6, 3.3.7.1).
         The keys of the channels stay: the response to the LOGOFF is still to be signed.
         """
         self.valid = False
         for tcon in list(self.tcons.values()):
-            self.close_tcon(tcon)
+            self.close_tcon(tcon, keep_durable=True)
         several = len(self.channels) > 1
         for connection, signer in self.channels.items():
             connection.session_ended(self.wire_id, signer if several else None)

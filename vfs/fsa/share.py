@@ -55,13 +55,10 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 # Nobody else has it open, so whoever had it may just have removed it on close.
                 return False
         elif level or any(entry.oplock_level for entry in lock.record.entries):
-            wanted = _wanted(fo, params, level, violation=violation)
-            found = contend(lock.record.entries, wanted, modes.find_lease, modes.counts)
+            found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
             if lock.purge([one.entry for one in found.breaks]):
                 violation = lock.violates(path, fo.granted_access, fo.share_access)
-                wanted = _wanted(fo, params, level, violation=violation)
-                entries = lock.record.entries if lock.record is not None else []
-                found = contend(entries, wanted, modes.find_lease, modes.counts)
+                found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
             to_break = found.breaks
             if found.blocker is not None:
                 watch = params.watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S, params.watch)
@@ -88,6 +85,11 @@ def _wanted(fo: FileObject, params: OpenParams, level: int, *, violation: bool) 
         level,
         fo.owner.lease if level == OPLOCK_LEASE else None,
     )
+
+
+def _contend(fo: FileObject, lock: ShareModeLock, wanted: Wanted) -> Contention:
+    modes = fo.volume.share_modes
+    return contend(lock.record.entries if lock.record is not None else (), wanted, modes.find_lease, modes.counts)
 
 
 def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:

@@ -15,7 +15,7 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     kernel_oplocks = Param(BOOL, False, "Break oplocks when a local program opens the file.", status=KNOWN)
     kernel_share_modes = Param(BOOL, False, "Share modes are also kernel locks.", status=KNOWN)
     fake_oplocks = Param(BOOL, False, "Grant every oplock and never break one; loses data.", status=KNOWN)
-    durable_handles = Param(BOOL, True, "Keep open files for clients that lose their connection.", status=KNOWN)
+    durable_handles = Param(BOOL, True, "Keep open files for clients that lose their connection.")
     locking = Param(BOOL, True, "Off: accept all byte-range locks without keeping them.")
     blocking_locks = Param(BOOL, True, "Let a lock request wait until the range is free.")
     strict_locking = Param[bool | None](

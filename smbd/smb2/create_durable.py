@@ -1,0 +1,206 @@
+"""Durable handles in CREATE: granting and reconnecting ([MS-SMB2] 3.3.5.9.6, .7, .10, .12).
+
+What becomes of a granted one when its client goes away is in `smbd.xsrv.open` and `vfs.fsa.durable`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from messaging.records import RecordError
+from smbd.wire.constants import (
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT,
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2,
+    SMB2_CREATE_DURABLE_HANDLE_REQUEST,
+    SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
+    SMB2_DIALECT_300,
+)
+from smbd.wire.create_context_durable import (
+    DurableHandleReconnect,
+    DurableHandleReconnectV2,
+    DurableHandleRequestV2,
+    DurableHandleResponse,
+    DurableHandleResponseV2,
+)
+from smbd.wire.create_contexts import Contexts
+from smbd.xsrv.open import Open
+from smbd.xsrv.table import MAX_ID
+from vfs.fsa import durable, names
+from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    NTStatusError,
+)
+
+if TYPE_CHECKING:
+    from smbd.wire.create import CreateRequest
+    from smbd.xsrv.connection import Connection
+    from smbd.xsrv.records import OpenGlobal
+    from smbd.xsrv.session import Session
+    from smbd.xsrv.tcon import Tcon
+    from vfs.fsa.file_object import FileObject
+    from vfs.fsa.params import OpenOwner
+    from vfs.token import SecurityToken
+    from vfs.volume import Volume
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT_MS: Final = 60_000
+"""How long a handle waits for its client if that does not say; always so for version 1."""
+MAX_TIMEOUT_MS: Final = 300_000
+_NO_GUID: Final = bytes(16)
+
+
+class Wish:
+    """What the durable handle contexts of a CREATE ask for.
+
+    Attributes:
+        version: 1 or 2; 0 for nothing.
+        reconnect: persistent id of the handle to take up again; None to make a new one.
+        create_guid: of version 2.
+        timeout_ms: how long the new handle is to wait for its client.
+        name: by which the client calls the file.
+    """
+
+    __slots__ = ("create_guid", "name", "reconnect", "timeout_ms", "version")
+
+    def __init__(self, name: str) -> None:
+        self.version = 0
+        self.name = name
+        self.reconnect: int | None = None
+        self.create_guid = _NO_GUID
+        self.timeout_ms = DEFAULT_TIMEOUT_MS
+
+
+def is_reconnect(contexts: Contexts) -> bool:
+    """Tell whether a CREATE takes up a handle again: most of its other fields do not count then."""
+    return SMB2_CREATE_DURABLE_HANDLE_RECONNECT in contexts or SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2 in contexts
+
+
+def read(connection: Connection, message: CreateRequest) -> Wish | None:
+    """Return what is asked for, None if nothing is.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_PARAMETER: contexts that exclude each other.
+        WireError: a context is malformed.
+    """
+    contexts = message.contexts
+    request = contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST)
+    request_v2 = contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2)
+    reconnect = contexts.get(SMB2_CREATE_DURABLE_HANDLE_RECONNECT)
+    reconnect_v2 = contexts.get(SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2)
+    first = request is not None or reconnect is not None
+    second = request_v2 is not None or reconnect_v2 is not None
+    if not (first or second):
+        return None
+    if (first and second) or (request_v2 is not None and reconnect_v2 is not None):
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "durable handle contexts that exclude each other")
+    if second and connection.dialect < SMB2_DIALECT_300:
+        return None
+    wish = Wish(message.name)
+    wish.version = 2 if second else 1
+    if reconnect is not None:
+        wish.reconnect = DurableHandleReconnect.unpack(reconnect).file_id_persistent
+    elif reconnect_v2 is not None:
+        again = DurableHandleReconnectV2.unpack(reconnect_v2)
+        wish.reconnect, wish.create_guid = again.file_id_persistent, again.create_guid
+    elif request_v2 is not None:
+        new = DurableHandleRequestV2.unpack(request_v2)
+        wish.create_guid = new.create_guid
+        wish.timeout_ms = min(new.timeout or DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
+    return wish
+
+
+def grant(opened: Open, wish: Wish) -> Contexts:
+    """Make `opened` durable if it can be, and return the contexts that say so."""
+    if opened.file is None or not durable.can_be_durable(opened.file):
+        return {}
+    if wish.version == 1:
+        opened.make_durable(b"", wish.timeout_ms)
+        return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleResponse().pack()}
+    opened.make_durable(wish.create_guid, wish.timeout_ms)
+    return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(wish.timeout_ms).pack()}
+
+
+def reconnect(
+    session: Session, tcon: Tcon, volume: Volume, token: SecurityToken, owner: OpenOwner, wish: Wish
+) -> tuple[Open, FileObject]:
+    """Take up a handle again that a lost connection has left; it is in no table yet.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED.
+    """
+    handle_id = wish.reconnect or 0
+    databases = session.client.ctx.databases
+    record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
+    if record is None:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no such handle")
+    cookie = _check(record, session, tcon, owner, wish)
+    if not _claim(session, tcon, owner, handle_id):
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "somebody else was faster")
+    opened = Open(session, tcon, owner.open_id, handle_id)
+    try:
+        file = durable.reconnect(volume, token, owner, cookie, handle_id)
+    except BaseException:
+        # It cannot be taken up any more, by nobody.
+        durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
+        databases.opens.remove(handle_id)
+        raise
+    opened.file = file
+    opened.granted_access = file.granted_access
+    opened.durable = True
+    opened.durable_timeout_msec = record.durable_timeout_msec
+    opened.lock_sequence = dict(record.lock_sequence)
+    return opened, file
+
+
+def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, wish: Wish) -> DurableCookie:
+    """Make sure that it is the client's own handle, in the order of [MS-SMB2] 3.3.5.9.7 and .12."""
+
+    def refuse_if(wrong: bool, why: str, status: int = STATUS_OBJECT_NAME_NOT_FOUND) -> None:
+        if wrong:
+            raise NTStatusError(status, why)
+
+    refuse_if(not record.durable or not record.server_id.is_disconnected(), "the handle is not disconnected")
+    try:
+        cookie = COOKIE_CODEC.decode(record.backend_cookie)
+    except RecordError as error:
+        _log.error("handle %#x: %s", record.open_global_id, error)
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "unreadable cookie") from None
+    leased = bool(cookie.lease_key)
+    refuse_if(leased and record.client_guid != owner.client_guid, "another client's lease")
+    # The first version of the context has no guid, but does for handles of the second as well.
+    refuse_if(wish.version > 1 and record.create_guid != wish.create_guid, "another create")
+    refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse")
+    refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease")
+    refuse_if(leased and not _is_named(cookie, wish.name), "the lease has another name", STATUS_INVALID_PARAMETER)
+    refuse_if(record.share_name != tcon.share_name, "another share")
+    refuse_if(record.owner_sid != session.user_sid, "another user", STATUS_ACCESS_DENIED)
+    return cookie
+
+
+def _is_named(cookie: DurableCookie, name: str) -> bool:
+    return names.to_smb(cookie.path).casefold() == name.casefold()
+
+
+def _claim(session: Session, tcon: Tcon, owner: OpenOwner, handle_id: int) -> bool:
+    """Make the handle this process's; False if it is not there for the taking any more."""
+    claimed = False
+
+    def change(record: OpenGlobal) -> OpenGlobal:
+        nonlocal claimed
+        if record.server_id.is_disconnected():
+            record.server_id = owner.server_id
+            record.open_volatile_id = owner.open_id
+            record.session_global_id = session.global_id
+            record.tcon_global_id = tcon.global_id
+            record.disconnect_time = 0
+            record.backend_cookie = b""
+            claimed = True
+        return record
+
+    session.client.ctx.databases.opens.update(handle_id, change)
+    return claimed
