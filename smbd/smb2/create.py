@@ -117,10 +117,11 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
     client = session.client
     volatile_id = client.next_volatile_id()
-    level, lease = create_leases.read(request.connection, message)
-    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
     wish = create_durable.read(request.connection, message) if contexts else None
-    if wish is not None and wish.reconnect is not None:
+    reconnects = wish is not None and wish.reconnect is not None
+    level, lease = create_leases.read(request.connection, message, any_level=reconnects)
+    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
+    if wish is not None and reconnects:
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
         return _respond(opened, file, _answer_contexts(file, maximal_access, on_disk_id=on_disk_id))

@@ -22,16 +22,23 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
 
-def read(connection: Connection, message: CreateRequest) -> tuple[int, LeaseRequest | None]:
+def read(
+    connection: Connection, message: CreateRequest, *, any_level: bool = False
+) -> tuple[int, LeaseRequest | None]:
     """Return the oplock level and the lease that a CREATE asks for.
 
     A context without the level, or the level without the context, asks for nothing.
+
+    Args:
+        connection: where it came from.
+        message: the CREATE.
+        any_level: the context is enough: the level does not count when a handle is taken up again.
 
     Raises:
         WireError: the context is malformed.
     """
     level = message.requested_oplock_level
-    if level != OPLOCK_LEASE:
+    if level != OPLOCK_LEASE and not (any_level and SMB2_CREATE_REQUEST_LEASE in message.contexts):
         return (level if level in STATE_OF_LEVEL else OPLOCK_NONE), None
     found = message.contexts.get(SMB2_CREATE_REQUEST_LEASE)
     if found is None or not connection.capabilities & SMB2_GLOBAL_CAP_LEASING:

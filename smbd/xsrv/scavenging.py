@@ -17,6 +17,7 @@ from messaging.msg_types import MSG_SMB_SCAVENGER
 from messaging.records import RecordError
 from smbd.daemons.names import Names
 from vfs.fsa import durable
+from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from smbd.context import ServerContext
@@ -36,7 +37,8 @@ def wake(ctx: ServerContext, timeout_msec: int) -> None:
     """Tell the scavenger that a handle may have to be removed after `timeout_msec`; it may know already."""
     try:
         if ctx.names is None:
-            ctx.names = Names(ctx.databases.lock_directory)
+            with credentials.as_root():  # the last request acted as its user
+                ctx.names = Names(ctx.databases.lock_directory)
         found = ctx.names.lookup(NAME)
         if found is not None:
             ctx.bus.send(found.server_id, MSG_SMB_SCAVENGER, TIMEOUT.pack(timeout_msec))
