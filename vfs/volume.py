@@ -41,6 +41,7 @@ class VolumeOptions:
         "access_rules",
         "acl_flag_inherited_canonicalization",
         "acl_group_control",
+        "acl_ignores_posix",
         "acl_xattr",
         "acl_xattr_name",
         "always_granted",
@@ -132,6 +133,8 @@ class VolumeOptions:
         self.force_unknown_acl_user = False
         self.ea_support = True
         self.acl_xattr = False
+        self.acl_ignores_posix = False
+        """`acl_xattr:ignore system acls`: stored descriptors and POSIX permissions do not follow each other."""
         self.acl_xattr_name = "security.NTACL"
         self.mangled_names = MANGLED_ILLEGAL
         self.posix_locking = True

@@ -82,6 +82,8 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.force_unknown_acl_user = share.force_unknown_acl_user or options.acl_xattr
     options.always_granted = FILE_EXECUTE if share.acl_allow_execute_always else 0
     options.acl_xattr_name = share.parametric("acl_xattr:security_acl_name", _NTACL_XATTR)
+    if options.acl_xattr and share.parametric_bool("acl_xattr:ignore system acls", default=False):
+        _ignore_posix_permissions(options)
     # Auto means: where it is needed. Looking costs less than finding out.
     options.strict_locking = share.strict_locking is not False
     options.streams_xattr = "streams_xattr" in share.vfs_objects
@@ -90,6 +92,15 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.volume_label = share.volume or share.name
     options.volume_serial = max(share.volume_serial_number, 0)
     return options
+
+
+def _ignore_posix_permissions(options: VolumeOptions) -> None:
+    """Let descriptors alone decide: the kernel lets everybody do everything with what is created."""
+    options.acl_ignores_posix = True
+    options.create_mask = 0o666
+    options.directory_mask = 0o777
+    options.store_dos_attributes = True
+    options.map_archive = options.map_hidden = options.map_system = options.map_readonly = False
 
 
 def split_patterns(text: str) -> list[str]:

@@ -109,15 +109,16 @@ def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Sta
 
 
 def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:
-    """Give the new file all that the request carries: security, EAs, space, attributes."""
+    """Give the new file all that the request carries: EAs, space, attributes, security."""
     volume = fo.volume
-    initial_security.equip(fo, params.security_descriptor, parent)
     if params.extended_attributes:
         ea.set_eas_unchecked(fo, params.extended_attributes)
     if params.allocation_size:
         allocation.reserve(fo, params.allocation_size)
     if stored or volume.options.store_dos_attributes:
         attributes.store(volume, fo.fd, fo.stat, stored, fo.creation_time)
+    # Last: afterwards the kernel may refuse the rest.
+    initial_security.equip(fo, params.security_descriptor, parent)
     fo.refresh()  # the response is to say what a query says afterwards
     fo.file_attributes = attributes.complete(volume, fo.stat, fo.path, stored)
 

@@ -31,11 +31,15 @@ _KEEP: Final = -1
 def apply(fo: FileObject, descriptor: SecurityDescriptor) -> None:
     """Give the file the POSIX ACL that `descriptor` means, or just the mode where that says it all.
 
+    With `acl_xattr:ignore system acls` they do not follow.
+
     Raises:
         OSError: it cannot be set.
     """
     volume = fo.volume
-    stat = fo.stat
+    if volume.options.acl_ignores_posix:
+        return
+    stat = fo.refresh()
     translator = Translator(
         stat.uid,
         stat.gid,

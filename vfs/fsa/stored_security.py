@@ -131,6 +131,8 @@ def _validate(volume: Volume, stat: Stat, blob: bytes, acls: PosixAcls) -> Secur
     except ntacl.NtAclError as error:
         _log.warning("share %s: %s", volume.share_name, error)
         return None
+    if volume.options.acl_ignores_posix:
+        return stored.sd
     acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, *acls)
     return stored.sd if ntacl.is_current(stored, acl_hash, lambda: _from_posix(volume, stat, acls)) else None
 
@@ -165,14 +167,20 @@ def store(volume: Volume, fd: int, stat: Stat, descriptor: SecurityDescriptor) -
         OSError: it cannot be stored.
         NTStatusError: STATUS_INVALID_SECURITY_DESCR: it is too large.
     """
-    acls = posix_acls(volume, fd, stat)
-    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, *acls)
     try:
-        blob = ntacl.pack(descriptor, _from_posix(volume, stat, acls), acl_hash, times.now())
+        blob = _pack(volume, fd, stat, descriptor)
     except SecurityDescriptorError as error:
         raise NTStatusError(STATUS_INVALID_SECURITY_DESCR, str(error)) from None
     with credentials.as_root():
         volume.backend.fsetxattr(fd, volume.options.acl_xattr_name, blob)
+
+
+def _pack(volume: Volume, fd: int, stat: Stat, descriptor: SecurityDescriptor) -> bytes:
+    if volume.options.acl_ignores_posix:
+        return ntacl.pack_unhashed(descriptor)
+    acls = posix_acls(volume, fd, stat)
+    acl_hash = ntacl.sys_acl_hash(stat.mode, stat.uid, stat.gid, *acls)
+    return ntacl.pack(descriptor, _from_posix(volume, stat, acls), acl_hash, times.now())
 
 
 def parse(data: bytes) -> SecurityDescriptor:

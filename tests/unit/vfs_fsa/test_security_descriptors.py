@@ -378,6 +378,17 @@ def test_attributes_are_readable_where_nothing_else_is(acl_share: Share, as_user
     assert fo.granted_access == FILE_READ_ATTRIBUTES
 
 
+@needs_root
+def test_a_new_file_may_be_read_only_for_its_creator(acl_share: Share, as_user: Become) -> None:
+    token = as_user(ALICE)
+    given = from_sddl(f"D:P(A;;FR;;;{A})").pack()
+    entries = [EaEntry(b"NAME", b"value")]
+    fo = acl_share.create("file", token=token, security_descriptor=given, extended_attributes=entries)
+    assert [entry.value for entry in ea.query(fo)] == [b"value"]
+    assert mode_of(acl_share, "file") == 0o400
+    assert get_sd(fo) == f"D:P(A;;FR;;;{A})"
+
+
 def test_the_descriptor_is_no_ea(make_share: MakeShare) -> None:
     share = make_share(acl_xattr=True, acl_xattr_name="user.hackme")
     fo = share.create("file", security_descriptor=from_sddl("D:(A;;FA;;;WD)").pack())
@@ -401,3 +412,21 @@ def test_delete_granted_by_the_file_needs_no_writable_directory(acl_share: Share
     close.close_file(acl_share.open("dir\\victim", DELETE, options=kind | FILE_DELETE_ON_CLOSE, token=token))
     with credentials.as_root():
         assert list((acl_share.root / "dir").iterdir()) == []
+
+
+@needs_root
+def test_descriptors_alone(acl_share: Share, as_user: Become) -> None:
+    options = acl_share.volume.options
+    options.acl_ignores_posix, options.create_mask = True, 0o666
+    fo = acl_share.create("file", token=as_user(ALICE))
+    mode = mode_of(acl_share, "file")
+    set_sd(fo, f"D:(A;;FA;;;{A})(A;;FR;;;{B})")
+    close.close_file(fo)
+    assert (mode, acl_of(acl_share, "file")) == (0o666, None)
+    assert mode_of(acl_share, "file") == mode
+    with credentials.as_root():
+        (acl_share.root / "file").chmod(0o606)
+    token = as_user(BOB)
+    fo = acl_share.open("file", FILE_GENERIC_READ, token=token)
+    assert get_sd(fo) == f"D:(A;;FA;;;{A})(A;;FR;;;{B})"
+    assert status_of(lambda: acl_share.open("file", FILE_WRITE_DATA, token=token)) == nt.STATUS_ACCESS_DENIED
