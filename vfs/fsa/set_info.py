@@ -141,7 +141,7 @@ def _check_size(fo: FileObject, size: int) -> None:
 def _resize(fo: FileObject, size: int) -> None:
     times.before_change(fo)
     if fo.end_of_file() == size:
-        fo.truncate(size)  # the contents stay, the write time does not
+        times.touch(fo)  # the contents stay, the write time does not
         write.modified(fo)
         return
     contend_level2(fo)
@@ -175,13 +175,12 @@ def set_allocation(fo: FileObject, size: int) -> None:
     _check_size(fo, size)
     try:
         contend_level2(fo)
-        end = fo.end_of_file()
-        if size < end:
+        if size < fo.end_of_file():
             _resize(fo, size)
         else:
             times.before_change(fo)
             allocation.reserve(fo, size)
-            fo.truncate(end)  # for the write time
+            times.touch(fo)
             write.modified(fo)
     except OSError as error:
         raise from_oserror(error, "set allocation") from None

@@ -43,7 +43,9 @@ def is_special(filetime: int) -> bool:
 
 
 def touch(fo: FileObject) -> None:
-    """After a change of a stream: set the write time of the file, which the kernel does for the file's own data only.
+    """Set the write time, unless it is to stay, after what the kernel does not count as a change of the file's data.
+
+    Such are changes of streams, and sizes that are set to what they were.
 
     Raises:
         OSError: the time cannot be set.

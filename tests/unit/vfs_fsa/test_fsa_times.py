@@ -116,3 +116,12 @@ def test_the_stored_form_of_a_change_time() -> None:
     assert found.change_time == dosattrib.ChangeTime(FAR, -1, 10**18)
     # As long, but not ours: what version 5 says holds.
     assert dosattrib.unpack(dosattrib.pack(2, OLD) + bytes(32)) == dosattrib.unpack(dosattrib.pack(2, OLD))
+
+
+def test_setting_the_size_that_is_keeps_what_is_reserved(share: Share) -> None:
+    fo = share.create("f")
+    set_info.set_allocation(fo, 1 << 20)
+    reserved = query_info.stat(fo).allocation_size
+    set_info.set_end_of_file(fo, 0)
+    assert query_info.stat(fo).allocation_size == reserved
+    assert reserved >= 1 << 20
