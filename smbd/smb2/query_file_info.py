@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from smbd.rpc.pipe import Pipe
 from smbd.wire.buffer import Buffer
+from smbd.wire.fixed import Fixed
 from smbd.wire.fscc import file_info, name_info
 from smbd.wire.fscc.ea import FullEaInformation, pack_full_ea, unpack_get_ea
 from smbd.wire.fscc.stream import StreamInformation, pack_streams
@@ -39,6 +40,12 @@ _PIPE_QUOTA: Final = 4096
 _UNLIMITED: Final = 0xFFFFFFFF
 
 
+def whole(information: Fixed) -> Information:
+    """Return an information that has only fixed fields: it fits whole or not at all."""
+    data = information.pack()
+    return data, len(data)
+
+
 class FileClass(NamedTuple):
     """How one class is answered: what makes it, and the access that the open needs for it."""
 
@@ -48,48 +55,44 @@ class FileClass(NamedTuple):
 
 def _basic(file: FileObject) -> Information:
     stat = query_info.stat(file)
-    data = file_info.FileBasicInformation(
-        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes
-    ).pack()
-    return data, len(data)
+    return whole(
+        file_info.FileBasicInformation(
+            stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes
+        )
+    )
 
 
 def _standard(file: FileObject) -> Information:
     stat = query_info.stat(file)
-    data = file_info.FileStandardInformation(
-        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory
-    ).pack()
-    return data, len(data)
+    return whole(
+        file_info.FileStandardInformation(
+            stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory
+        )
+    )
 
 
 def _internal(file: FileObject) -> Information:
-    data = file_info.FileInternalInformation(query_info.stat(file).index_number).pack()
-    return data, len(data)
+    return whole(file_info.FileInternalInformation(query_info.stat(file).index_number))
 
 
 def _ea_size(file: FileObject) -> Information:
-    data = file_info.FileEaInformation(query_info.ea_size(file)).pack()
-    return data, len(data)
+    return whole(file_info.FileEaInformation(query_info.ea_size(file)))
 
 
 def _access(file: FileObject) -> Information:
-    data = file_info.FileAccessInformation(file.granted_access).pack()
-    return data, len(data)
+    return whole(file_info.FileAccessInformation(file.granted_access))
 
 
 def _position(file: FileObject) -> Information:
-    data = file_info.FilePositionInformation(file.position).pack()
-    return data, len(data)
+    return whole(file_info.FilePositionInformation(file.position))
 
 
 def _mode(file: FileObject) -> Information:
-    data = file_info.FileModeInformation(file.mode).pack()
-    return data, len(data)
+    return whole(file_info.FileModeInformation(file.mode))
 
 
 def _alignment(_file: FileObject) -> Information:
-    data = file_info.FileAlignmentInformation(query_info.FILE_BYTE_ALIGNMENT).pack()
-    return data, len(data)
+    return whole(file_info.FileAlignmentInformation(query_info.FILE_BYTE_ALIGNMENT))
 
 
 def _all(file: FileObject) -> Information:
@@ -132,27 +135,25 @@ def _network_open(file: FileObject) -> Information:
 
 def _attribute_tag(file: FileObject) -> Information:
     stat = query_info.stat(file)
-    data = file_info.FileAttributeTagInformation(stat.file_attributes, stat.reparse_tag).pack()
-    return data, len(data)
+    return whole(file_info.FileAttributeTagInformation(stat.file_attributes, stat.reparse_tag))
 
 
 def _compression(file: FileObject) -> Information:
     stat = query_info.stat(file)
-    data = file_info.FileCompressionInformation(min(stat.end_of_file, stat.allocation_size)).pack()
-    return data, len(data)
+    return whole(file_info.FileCompressionInformation(min(stat.end_of_file, stat.allocation_size)))
 
 
 def _id(file: FileObject) -> Information:
-    data = file_info.FileIdInformation(file.file_id.dev, file.file_id.ino).pack()
-    return data, len(data)
+    return whole(file_info.FileIdInformation(file.file_id.dev, file.file_id.ino))
 
 
 def _standard_link(file: FileObject) -> Information:
     stat = query_info.stat(file)
-    data = file_info.FileStandardLinkInformation(
-        stat.number_of_links, stat.number_of_links, stat.delete_pending, stat.directory
-    ).pack()
-    return data, len(data)
+    return whole(
+        file_info.FileStandardLinkInformation(
+            stat.number_of_links, stat.number_of_links, stat.delete_pending, stat.directory
+        )
+    )
 
 
 def _normalized_name(file: FileObject) -> Information:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from smbd.smb2.query_file_info import Information
+from smbd.smb2.query_file_info import Information, whole
 from smbd.wire.fscc import fs_info
 from vfs import constants
 from vfs.fsa import query_fs
@@ -26,28 +26,29 @@ def _volume(file: FileObject) -> Information:
 
 def _size(file: FileObject) -> Information:
     size = query_fs.size(file)
-    data = fs_info.FileFsSizeInformation(
-        size.total_units, size.caller_available_units, size.sectors_per_unit, size.bytes_per_sector
-    ).pack()
-    return data, len(data)
+    return whole(
+        fs_info.FileFsSizeInformation(
+            size.total_units, size.caller_available_units, size.sectors_per_unit, size.bytes_per_sector
+        )
+    )
 
 
 def _full_size(file: FileObject) -> Information:
     size = query_fs.size(file)
-    data = fs_info.FileFsFullSizeInformation(
-        size.total_units,
-        size.caller_available_units,
-        size.actual_available_units,
-        size.sectors_per_unit,
-        size.bytes_per_sector,
-    ).pack()
-    return data, len(data)
+    return whole(
+        fs_info.FileFsFullSizeInformation(
+            size.total_units,
+            size.caller_available_units,
+            size.actual_available_units,
+            size.sectors_per_unit,
+            size.bytes_per_sector,
+        )
+    )
 
 
 def _device(file: FileObject) -> Information:
     device = query_fs.device(file)
-    data = fs_info.FileFsDeviceInformation(device.device_type, device.characteristics).pack()
-    return data, len(data)
+    return whole(fs_info.FileFsDeviceInformation(device.device_type, device.characteristics))
 
 
 def _attribute(file: FileObject) -> Information:
@@ -59,30 +60,27 @@ def _attribute(file: FileObject) -> Information:
 
 def _sector_size(file: FileObject) -> Information:
     found = query_fs.sector_size(file)
-    data = fs_info.FileFsSectorSizeInformation(
-        found.logical_bytes_per_sector,
-        found.physical_bytes_per_sector_for_atomicity,
-        found.physical_bytes_per_sector_for_performance,
-        found.effective_physical_bytes_per_sector,
-        found.flags,
-        found.byte_offset_for_sector_alignment,
-        found.byte_offset_for_partition_alignment,
-    ).pack()
-    return data, len(data)
+    return whole(
+        fs_info.FileFsSectorSizeInformation(
+            found.logical_bytes_per_sector,
+            found.physical_bytes_per_sector_for_atomicity,
+            found.physical_bytes_per_sector_for_performance,
+            found.effective_physical_bytes_per_sector,
+            found.flags,
+            found.byte_offset_for_sector_alignment,
+            found.byte_offset_for_partition_alignment,
+        )
+    )
 
 
 def _object_id(file: FileObject) -> Information:
     found = query_fs.object_id(file)
-    data = fs_info.FileFsObjectIdInformation(found.object_id, found.extended_info).pack()
-    return data, len(data)
+    return whole(fs_info.FileFsObjectIdInformation(found.object_id, found.extended_info))
 
 
 def _control(_file: FileObject) -> Information:
     """Neither tracked nor enforced: default quotas without a limit."""
-    data = fs_info.FileFsControlInformation(
-        default_quota_threshold=_NO_LIMIT, default_quota_limit=_NO_LIMIT
-    ).pack()
-    return data, len(data)
+    return whole(fs_info.FileFsControlInformation(default_quota_threshold=_NO_LIMIT, default_quota_limit=_NO_LIMIT))
 
 
 _CLASSES: Final[dict[int, Callable[[FileObject], Information]]] = {
