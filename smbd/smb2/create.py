@@ -39,6 +39,7 @@ from vfs.fsa.open import open_file
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
 from vfs.locking.oplock import OPLOCK_NONE
 from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
     STATUS_BAD_IMPERSONATION_LEVEL,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_PARAMETER,
@@ -74,6 +75,8 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_TOO_MANY_OPENED_FILES)
     if tcon.volume is None:
         return _open_pipe(request, message)
+    if not tcon.maximal_access:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "the user may not use the share")
     if message.name.startswith("\\") and not reconnects:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
     return _open_file(request, message, tcon.volume, tcon.token)

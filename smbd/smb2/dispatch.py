@@ -249,7 +249,10 @@ def _resume(pending: Pending) -> None:
     """Run a suspended handler on, and whatever came behind it in its compound."""
     request = pending.request
     chain = request.chain
-    _impersonate(request)
+    if pending.user is not None:
+        credentials.impersonate(pending.user)  # others were served while it waited
+    else:
+        credentials.become_root()
     try:
         pending.waiter = pending.coroutine.send(None)
     except StopIteration as stop:
@@ -383,10 +386,3 @@ def _inherit(request: Request) -> None:
     request.session_id = previous.session_id
     request.tree_id = previous.tree_id
 
-
-def _impersonate(request: Request) -> None:
-    """Become the user of a request again: others were served while it waited."""
-    if request.tcon is not None:
-        credentials.impersonate(request.tcon.token.unix)
-    else:
-        credentials.become_root()

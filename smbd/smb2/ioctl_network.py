@@ -23,7 +23,6 @@ from vfs.ntstatus import (
     NTStatusError,
 )
 
-
 _CAPABILITIES: Final = {RSS: RSS_CAPABLE, RDMA: RDMA_CAPABLE}
 
 

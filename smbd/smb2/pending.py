@@ -31,7 +31,7 @@ class Pending:
         grace: seconds until the client is told that it has to wait; None if it may not be told.
     """
 
-    __slots__ = ("_given_up", "_resume", "_timer", "coroutine", "request", "waiter")
+    __slots__ = ("_given_up", "_resume", "_timer", "coroutine", "request", "user", "waiter")
 
     def __init__(
         self,
@@ -42,6 +42,9 @@ class Pending:
         grace: float | None,
     ) -> None:
         self.request = request
+        # The session may be authenticated again meanwhile: the request goes on as who it began as.
+        owner = request.waits_on if request.waits_on is not None else request.tcon
+        self.user = owner.token.unix if owner is not None else None
         self.coroutine = coroutine
         self.waiter = waiter
         self._resume = resume

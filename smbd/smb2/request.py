@@ -23,6 +23,7 @@ from vfs.ntstatus import (
     STATUS_SUCCESS,
     NTStatusError,
 )
+from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from smbd.crypto.preauth import PreauthHash
@@ -193,7 +194,7 @@ class Request:
                 status of the failed CREATE for a related request behind one.
         """
         if self.chain is not None and self.related and volatile_id == SMB2_RELATED_FILE_ID:
-            return self.chain.related_open(self)
+            return self._act_as_owner(self.chain.related_open(self))
         if self.session is None:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "no session to look for the file in")
         found = self.session.opens.get(volatile_id)
@@ -201,4 +202,10 @@ class Request:
             raise NTStatusError(STATUS_FILE_CLOSED)
         if self.chain is not None:
             self.chain.last_open = found
-        return found
+        return self._act_as_owner(found)
+
+    def _act_as_owner(self, opened: Open) -> Open:
+        """Go on as who opened the file, should the session have been authenticated again as somebody else."""
+        if self.tcon is not None and opened.token is not self.tcon.token:
+            credentials.impersonate(opened.token.unix)
+        return opened

@@ -8,7 +8,7 @@ from smbd.auth.session_info import SessionInfo
 from smbd.config.enums import DESIRED, REQUIRED
 from smbd.crypto.kdf import derive_session_keys
 from smbd.gensec import start_acceptor
-from smbd.smb2 import session_bind
+from smbd.smb2 import session_bind, tree_connect
 from smbd.smb2.request import AsyncResult, Reply, Request, Result
 from smbd.wire.constants import (
     SMB2_FLAGS_SIGNED,
@@ -138,6 +138,8 @@ def _finish(request: Request, session: Session, setup: Setup, security_mode: int
     if session.has_keys and wanted:
         session.signing_required = True
     session.authenticated(connection, info)
+    if setup.reauthentication:
+        tree_connect.change_user(request, session, info)
     if session.has_keys:
         # The client can only believe the final response if it is signed with the new key.
         request.sign = not request.sealed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Final
 
 from smbd.auth.policy import share_access
@@ -129,7 +130,7 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
     if encryption_required and not session.can_seal:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name} wants encryption, the client cannot")
     context = _substitutions(request, info, share)
-    access = share_access(connection.ctx.auth, info, share, lambda text: substitute(text, context))
+    access = share_access(connection.ctx.auth, info, share, partial(_expand, context))
     path = substitute(share.path, context.but(user=access.session.unix_name, home=access.session.unix_home))
     if not path:
         raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name} has no path")
@@ -157,6 +158,32 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
         READ_ONLY_ACCESS if access.read_only else FILE_ALL_ACCESS,
         encryption_required=encryption_required,
     )
+
+
+def change_user(request: Request, session: Session, info: SessionInfo) -> None:
+    """Let the tree connects of a session go on as the user who has authenticated it again ([MS-SMB2] 3.3.5.5.3).
+
+    What is open stays open, with the access and the identity that it was opened with. On a share that the user may
+    not use nothing more can be opened.
+    """
+    for tcon in list(session.tcons.values()):
+        if tcon.volume is None:
+            tcon.token = info.token
+            continue
+        expand = partial(_expand, _substitutions(request, info, tcon.share))
+        try:
+            access = share_access(request.connection.ctx.auth, info, tcon.share, expand)
+        except NTStatusError as error:
+            _log.info("share %s is closed to %s: %s", tcon.share_name, info.user_name, error)
+            tcon.token, tcon.maximal_access = info.token, 0
+            continue
+        tcon.token = access.session.token
+        tcon.maximal_access = READ_ONLY_ACCESS if access.read_only else FILE_ALL_ACCESS
+        tcon.volume.options.read_only = access.read_only
+
+
+def _expand(context: SubstContext, text: str) -> str:
+    return substitute(text, context)
 
 
 def find_share(request: Request, info: SessionInfo, name: str) -> ShareParams | None:

@@ -33,6 +33,7 @@ class Open:
     Attributes:
         volatile_id: key in the session's table; also the number that share modes know it by.
         persistent_id: id of the global record.
+        token: who opened it; its requests run as that user.
         file: the file system's half, None for a pipe.
         pipe: the pipe, None for a file.
         scan: directory enumeration in progress.
@@ -54,12 +55,14 @@ class Open:
         "scan",
         "session",
         "tcon",
+        "token",
         "volatile_id",
     )
 
     def __init__(self, session: Session, tcon: Tcon, volatile_id: int, persistent_id: int) -> None:
         self.session = session
         self.tcon = tcon
+        self.token = tcon.token
         self.volatile_id = volatile_id
         self.persistent_id = persistent_id
         self.granted_access = 0
