@@ -60,7 +60,7 @@ class Wish:
     Attributes:
         version: 1 or 2; 0 for nothing.
         reconnect: persistent id of the handle to take up again; None to make a new one.
-        create_guid: of version 2.
+        create_guid: of version 2; version 1 has the null GUID.
         timeout_ms: how long the new handle is to wait for its client.
         name: by which the client calls the file.
     """
@@ -118,10 +118,9 @@ def grant(opened: Open, wish: Wish) -> Contexts:
     """Make `opened` durable if it can be, and return the contexts that say so."""
     if opened.file is None or not durable.can_be_durable(opened.file):
         return {}
-    if wish.version == 1:
-        opened.make_durable(b"", wish.timeout_ms)
-        return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleResponse().pack()}
     opened.make_durable(wish.create_guid, wish.timeout_ms)
+    if wish.version == 1:
+        return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleResponse().pack()}
     return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(wish.timeout_ms).pack()}
 
 
