@@ -41,7 +41,7 @@ def _run(args: argparse.Namespace, server: Server, seed: int) -> int:
             comparison.episode(seed, min(args.episode, args.steps - comparison.steps_done), kill=args.kill)
         except Difference as found:
             differences += 1
-            sys.stdout.write(f"difference with --seed {seed} after {len(found.done)} steps\n")
+            sys.stdout.write(f"difference with --seed {seed} after {len(found.done)} steps\n{found.what()}\n")
             shortest = comparison.shrink(found, args.shrink)
             sys.stdout.write(f"{shortest}\n")
             sys.stdout.flush()

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.model import steps
 from tests.model.clients import Clients
-from tests.model.generate import Generator
+from tests.model.generate import MAX_WAITING, Generator
 from tests.model.world import Event, World
 from tests.smbxcli import SmbxError
 from vfs.ntstatus import status_name
@@ -37,8 +37,11 @@ class Difference(Exception):  # noqa: N818 - a finding
     note: str = ""
 
     def __str__(self) -> str:
-        lines = [f"  {step}" for step in self.done]
-        lines += [f"  expected, not seen: {_show(event)}" for event in self.expected - self.seen]
+        return "\n".join([*(f"  {step}" for step in self.done), self.what()])
+
+    def what(self) -> str:
+        """The difference without the way to it."""
+        lines = [f"  expected, not seen: {_show(event)}" for event in self.expected - self.seen]
         lines += [f"  seen, not expected: {_show(event)}" for event in self.seen - self.expected]
         return "\n".join([*lines, *([f"  {self.note}"] if self.note else [])])
 
@@ -145,7 +148,7 @@ class Comparison:
         done: list[steps.Step] = []
         try:
             for step in sequence:
-                if world.applies(step):
+                if world.applies(step) and len(world.waiting) <= MAX_WAITING:
                     world = do(world, self._clients, step, done)
             self._finish(done)
         except Difference as found:

@@ -45,7 +45,7 @@ _DISPOSITION: Final = (
 _OPLOCK: Final = ((NONE, 4), (LEVEL_II, 2), (EXCLUSIVE, 2), (BATCH, 3), (LEASE, 10))
 _STATES: Final = ((0, 1), (READ, 3), (READ | HANDLE, 5), (READ | WRITE, 3), (ALL, 6))
 _MAX_OPENS: Final = 14
-_MAX_WAITING: Final = 4
+MAX_WAITING: Final = 4
 _OFFSETS: Final = (0, 4, 8, 10, 16)
 _LENGTHS: Final = (0, 1, 4, 6, 10)
 _HIGH: Final = (1 << 64) - 8
@@ -124,7 +124,7 @@ class Generator:
 
     @staticmethod
     def _may_wait(world: World) -> bool:
-        return len(world.waiting) < _MAX_WAITING
+        return len(world.waiting) < MAX_WAITING
 
     def _create(self) -> steps.Step:
         oplock = self._pick(_OPLOCK)
