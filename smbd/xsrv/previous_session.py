@@ -53,11 +53,9 @@ async def close_previous_session(client: Client, session_id: int, successor: Ses
     record = client.ctx.databases.sessions.get(session_id) if session_id <= MAX_ID else None
     if record is None or record.user_sid != successor.user_sid:
         return
-    for channel in record.channels:
+    for owner in {channel.server_id for channel in record.channels}:
         try:
-            await client.ctx.irpc.call(
-                channel.server_id, OPERATION, _SESSION_ID.pack(session_id), timeout=_PATIENCE
-            )
+            await client.ctx.irpc.call(owner, OPERATION, _SESSION_ID.pack(session_id), timeout=_PATIENCE)
         except MessagingError as error:
             # Its process is gone: cleanupd takes care of what it left.
             _log.info("previous session %#x: %s", session_id, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,6 +81,18 @@ def test_two_channels_are_in_one_process(server, login, connect, guid, channel_p
     with tree.create(name, disposition=FILE_CREATE):
         pending = session.send(SMB2_CREATE, CreateRequest(name), on=second, tree_id=tree.tree_id)
         assert pending.recv().verified
+
+
+def test_connections_that_come_at_once_meet(server, connect, guid, channel_pids):
+    with ThreadPoolExecutor(8) as pool:
+        connections = list(pool.map(lambda _: connect(client_guid=guid), range(8)))
+    session = Session.login(connections[0], server.user, server.password)
+    for connection in connections[1:]:
+        session.bind(connection, server.user, server.password)
+    pids = channel_pids(session)
+    assert len(pids) == 8
+    assert len(set(pids)) == 1
+    _until(lambda: set(pids) <= set(server.worker_pids()))
 
 
 def test_another_client_has_a_process_of_its_own(login, guid, channel_pids):

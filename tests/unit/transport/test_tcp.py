@@ -184,3 +184,29 @@ def test_addresses_are_printed_as_samba_does(pair):
     host, port = client.getsockname()
     assert handler.transport.remote_address == f"ipv4:{host}:{port}"
     assert handler.transport.remote_host == "127.0.0.1"
+
+
+def test_what_another_process_received_comes_first(pair):
+    client, handler, loop = pair
+    later = Handler()
+    transport = TcpTransport(socket.socket(fileno=os.dup(handler.transport.fileno())), loop, LIMIT)
+    handler.transport.pause()
+    later.transport = transport
+    transport.start(later, frame(b"before") + frame(b"half of it")[:6])
+    client.sendall(b"lf of it" + frame(b"after"))
+    serve(loop, later, 3)
+    assert later.frames == [b"before", b"half of it", b"after"]
+    assert not handler.frames
+    transport.close("test ends")
+
+
+def test_a_pause_leaves_everything_in_the_socket(pair):
+    client, handler, loop = pair
+    handler.transport.pause()
+    client.sendall(frame(b"patience"))
+    loop.call_soon(lambda: None)
+    loop.turn()
+    assert not handler.frames
+    handler.transport.resume()
+    serve(loop, handler, 1)
+    assert handler.frames == [b"patience"]
