@@ -45,7 +45,7 @@ class Audit:
             if entry.oplock_level == OPLOCK_LEASE
         }
         stored = set()
-        found = []
+        found: list[str] = []
         if modes.leases is None:
             return found
         for guid, key, lease in modes.leases.traverse():

@@ -11,7 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from smbd.wire.buffer import Buffer
+from smbd.wire.close import CloseRequest
 from smbd.wire.constants import (
+    SMB2_CLOSE,
+    SMB2_CREATE,
     SMB2_CREATE_REQUEST_LEASE,
     SMB2_LEASE_FLAG_BREAK_IN_PROGRESS,
     SMB2_LOCKFLAG_EXCLUSIVE_LOCK,
@@ -21,8 +25,6 @@ from smbd.wire.constants import (
     SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED,
     SMB2_OPLOCK_BREAK,
 )
-from smbd.wire.close import CloseRequest
-from smbd.wire.constants import SMB2_CLOSE, SMB2_CREATE
 from smbd.wire.create import CreateRequest, CreateResponse
 from smbd.wire.create_context_lease import LeaseContext, LeaseContextV2, unpack_lease
 from smbd.wire.fscc.file_info import FileDispositionInformation
@@ -31,6 +33,7 @@ from smbd.wire.lock import LockElement
 from smbd.wire.oplock_break import (
     LeaseBreakAcknowledgment,
     LeaseBreakNotification,
+    LeaseBreakResponse,
     OplockBreakAcknowledgment,
     unpack_break_notification,
     unpack_break_response,
@@ -42,13 +45,19 @@ from tests.model.generate import CLIENTS
 from tests.model.quiet import Watcher
 from tests.model.world import Event
 from tests.servers import Server
-from tests.smbxcli import Connection, ConnectionLostError, File, Offer, Pending, ReplyTimeoutError, Response, Session, Tree
-from vfs.constants import (
-    FILE_DELETE_ON_CLOSE,
-    FILE_NON_DIRECTORY_FILE,
-    FileDispositionInformation as DISPOSITION,
-    FileRenameInformation as RENAME,
+from tests.smbxcli import (
+    Connection,
+    ConnectionLostError,
+    File,
+    Offer,
+    Pending,
+    ReplyTimeoutError,
+    Response,
+    Session,
+    Tree,
 )
+from vfs import constants
+from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_NON_DIRECTORY_FILE
 from vfs.ntstatus import STATUS_SUCCESS
 
 SHARE: Final = "tmp"
@@ -79,6 +88,10 @@ class Client:
         (self.pid,) = set(self._server.worker_pids()) - before
         self.files.clear()
         self.asked.clear()
+
+    def finish(self) -> None:
+        """Wait until everything is answered."""
+        self.connection.pump_until(lambda: not self.connection.outstanding)
 
     def read_all(self, patience: float) -> None:
         """Read what has arrived; several frames may have come with one look at the socket."""
@@ -141,7 +154,7 @@ class Clients:
         return seen
 
     def _create(self, client: Client, step: steps.Create) -> Pending:
-        contexts = {}
+        contexts: dict[bytes, Buffer] = {}
         if step.lease >= 0:
             kind = LeaseContextV2 if step.lease % 2 else LeaseContext
             contexts[SMB2_CREATE_REQUEST_LEASE] = kind(client.key(step.lease), step.state).pack()
@@ -188,10 +201,14 @@ class Clients:
         return self._files[step.handle].send_write(bytes([step.value]) * step.length, step.offset)
 
     def _disposition(self, _client: Client, step: steps.Disposition) -> Pending:
-        return self._files[step.handle].send_set_info(DISPOSITION, FileDispositionInformation(step.delete).pack())
+        return self._files[step.handle].send_set_info(
+            constants.FileDispositionInformation, FileDispositionInformation(step.delete).pack()
+        )
 
     def _rename(self, _client: Client, step: steps.Rename) -> Pending:
-        return self._files[step.handle].send_set_info(RENAME, FileRenameInformation(step.name, step.replace).pack())
+        return self._files[step.handle].send_set_info(
+            constants.FileRenameInformation, FileRenameInformation(step.name, step.replace).pack()
+        )
 
     _DOERS: Final[dict[type[steps.Step], Callable[..., Pending]]] = {
         steps.Create: _create,
@@ -266,10 +283,9 @@ class Clients:
             return (*head, bytes(response.body(ReadResponse).data))
         elif isinstance(step, steps.Write):
             return (*head, response.body(WriteResponse).count)
-        elif isinstance(step, steps.AckLease):
-            return (*head, unpack_break_response(response.pdu).lease_state)
-        elif isinstance(step, steps.AckOplock):
-            return (*head, unpack_break_response(response.pdu).oplock_level)
+        elif isinstance(step, steps.AckLease | steps.AckOplock):
+            answer = unpack_break_response(response.pdu)
+            return (*head, answer.lease_state if isinstance(answer, LeaseBreakResponse) else answer.oplock_level)
         return head
 
     def _opened(self, client: Client, step: steps.Create, body: CreateResponse) -> tuple[object, ...]:
@@ -311,7 +327,7 @@ class Clients:
                 owner.connection.cancel(pending)
             for client in self._clients:
                 # Answers still to come make opens that have to be closed, too.
-                client.connection.pump_until(lambda client=client: not client.connection.outstanding)
+                client.finish()
             self.seen()
             for file in list(self._files.values()):
                 file.close()

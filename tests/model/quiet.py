@@ -1,8 +1,8 @@
 """When have processes nothing left to do? When all their threads sleep, and did so all the time between two looks.
 
-Sending to a local socket makes its reader runnable before the sender goes on. So if every thread of a group of processes
-sleeps at one instant, no message between them is under way, and nothing happens until a timer or somebody else
-wakes one of them. Two looks at the counters of context switches prove that there was such an instant.
+Sending to a local socket makes its reader runnable before the sender goes on. So if every thread of a group of
+processes sleeps at one instant, no message between them is under way, and nothing happens until a timer or somebody
+else wakes one of them. Two looks at the counters of context switches prove that there was such an instant.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection
+from pathlib import Path
 
 from tests.smbxcli import ReplyTimeoutError
 
@@ -70,7 +71,5 @@ class Watcher:
 
 
 def _open_threads(pid: int) -> list[int]:
-    return [
-        os.open(f"/proc/{pid}/task/{thread}/status", os.O_RDONLY | os.O_CLOEXEC)
-        for thread in os.listdir(f"/proc/{pid}/task")
-    ]
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [os.open(thread / "status", os.O_RDONLY | os.O_CLOEXEC) for thread in threads]

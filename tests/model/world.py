@@ -33,7 +33,6 @@ Event = tuple[object, ...]
 ("lease", client, key, old state, new state, answer wanted, epoch)."""
 
 _OVERWRITES: Final = frozenset({FILE_SUPERSEDE, FILE_OVERWRITE, FILE_OVERWRITE_IF})
-_WAIT: Final = object()
 
 
 class _Failed(Exception):  # noqa: N818 - a status, not an error of ours
@@ -343,8 +342,8 @@ class World:
     def _close(self, step: steps.Close, _waiting: object) -> tuple[object, ...]:
         leaving = self.opens[step.handle]
         file = leaving.file
-        for one in [one for one in self.waiting if isinstance(one.step, steps.Lock)]:
-            if one.step.handle == leaving.id:
+        for one in list(self.waiting):
+            if isinstance(one.step, steps.Lock) and one.step.handle == leaving.id:
                 self._give_up(one)
                 self._done(one.step, nt.STATUS_RANGE_NOT_LOCKED)
         self._leave(leaving)
@@ -466,7 +465,7 @@ class World:
         data[step.offset : end] = bytes([step.value]) * step.length
         return (nt.STATUS_SUCCESS, step.length)
 
-    _HANDLERS: Final = {
+    _HANDLERS: Final[dict[type[steps.Step], Callable[..., tuple[object, ...] | File]]] = {
         steps.Create: _create,
         steps.Close: _close,
         steps.AckOplock: _ack_oplock,

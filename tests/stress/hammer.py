@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from smbd.wire.buffer import Buffer
 from smbd.wire.close import CloseRequest
 from smbd.wire.constants import (
     SMB2_CLOSE,
@@ -31,6 +32,7 @@ from smbd.wire.oplock_break import (
     LeaseBreakAcknowledgment,
     LeaseBreakNotification,
     OplockBreakAcknowledgment,
+    OplockBreakNotification,
     unpack_break_notification,
 )
 from tests.smbxcli import Connection, ConnectionLostError, File, Offer, Pending, ReplyTimeoutError, Session
@@ -134,14 +136,13 @@ class Client:
         self._random = random.Random(seed)
         self._tally = tally
         self._file: File | None = None
-        self._hot = self._directory = False
+        self._hot = self._directory = self._was_level_ii = False
         self._locked: tuple[int, int] | None = None
         self._wants: tuple[int, int] | None = None
         self._pending: Pending | None = None
         self._sent = 0.0
         self._what = ""
         self._kind = 0
-        self._acks: list[Pending] = []
 
     @property
     def idle(self) -> bool:
@@ -165,16 +166,16 @@ class Client:
         if self._pending is not None and self._pending.response is not None:
             self._answered(self._pending)
 
-    def _answer(self, message: object) -> None:
+    def _answer(self, message: LeaseBreakNotification | OplockBreakNotification) -> None:
         self._tally.breaks += 1
         if isinstance(message, LeaseBreakNotification):
             if message.flags & SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED:
                 ack = LeaseBreakAcknowledgment(message.lease_key, message.new_lease_state)
                 self._tree.send(SMB2_OPLOCK_BREAK, ack)
         else:
-            level = message.oplock_level  # type: ignore[attr-defined]
-            ids = (message.file_id_persistent, message.file_id_volatile)  # type: ignore[attr-defined]
-            self._tree.send(SMB2_OPLOCK_BREAK, OplockBreakAcknowledgment(*ids, level))
+            ids = (message.file_id_persistent, message.file_id_volatile)
+            if message.oplock_level or not self._was_level_ii:
+                self._tree.send(SMB2_OPLOCK_BREAK, OplockBreakAcknowledgment(*ids, message.oplock_level))
 
     def _answered(self, pending: Pending) -> None:
         response, self._pending = pending.response, None
@@ -191,6 +192,7 @@ class Client:
                 tally.waits.append(took)
             if ok:
                 self._file = File(self._tree, response.body(CreateResponse))
+                self._was_level_ii = self._file.response.oplock_level == OPLOCK_LEVEL_II
         elif self._what == "lock" and ok:
             self._locked = self._wants
         elif self._what == "unlock":
@@ -218,7 +220,7 @@ class Client:
         self._hot = choose.random() < 0.5
         directory = self._directory = not self._hot and choose.random() < 0.1
         kind = choose.choice((OPLOCK_NONE, OPLOCK_LEVEL_II, OPLOCK_EXCLUSIVE, OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_LEASE))
-        contexts = {}
+        contexts: dict[bytes, Buffer] = {}
         if kind == OPLOCK_LEASE:
             self._kind += 1
             key = self._key[:12] + self._kind.to_bytes(4, "little")
