@@ -90,8 +90,8 @@ class World:
 
     # -- requests ------------------------------------------------------------------------------------------
 
-    def _done(self, step: steps.Step, status: int, *details: object) -> None:
-        self._events.append(("done", step.id, status, *details))
+    def _done(self, step: steps.Step, *details: object) -> None:
+        self._events.append(("done", step.id, *details))
 
     def _request(self, step: steps.Step, waiting: Waiting | None) -> None:
         """Try a request: it is answered, or waits on."""
