@@ -16,6 +16,8 @@ from smbd.config.enums import NEVER, PROTOCOL_DEFAULT, REQUIRED
 from smbd.config.snapshot import Config, ShareParams
 from smbd.config.substitute import has_variables
 from smbd.wire.constants import SMB2_DIALECT_202, SMB2_DIALECT_300, SMB2_DIALECT_311
+from vfs.modules.base import ModuleError
+from vfs.modules.loader import known_module
 
 ROLE_STANDALONE: Final = "ROLE_STANDALONE"
 ROLE_DOMAIN_MEMBER: Final = "ROLE_DOMAIN_MEMBER"
@@ -123,6 +125,11 @@ def _check_section(section: ShareParams) -> Iterator[Finding]:
         yield Finding(False, f"{where}: 'guest only' has no effect without 'guest ok'.")
     if section.preexec_close and not section.preexec:
         yield Finding(False, f"{where}: 'preexec close' has no effect without 'preexec'.")
+    for name in section.vfs_objects:
+        try:
+            known_module(name)
+        except ModuleError as error:
+            yield Finding(False, f"{where}: nobody can connect: {error}.")
     for entry in (*section.hosts_allow, *section.hosts_deny):
         if "/" in entry and not _is_network(entry):
             yield Finding(True, f"{where}: {entry!r} is not a network: write ADDRESS/MASK.")

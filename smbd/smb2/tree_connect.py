@@ -139,7 +139,9 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
     token = access.session.token
     credentials.impersonate(token.unix)
     try:
-        volume = make_volume(connection.ctx, share, path, read_only=access.read_only)
+        volume = make_volume(
+            connection.ctx, share, path, read_only=access.read_only, expand=partial(_expand, context)
+        )
     except PermissionError as error:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name}: {error}") from error
     except OSError as error:

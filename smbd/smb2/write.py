@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from smbd.smb2.credits import check_charge
@@ -50,11 +49,11 @@ def handle(request: Request) -> Result | AsyncResult:
 async def _sync(request: Request, file: FileObject, count: int) -> bytes:
     try:
         if file.stream is None:
-            await request.connection.loop.run_in_thread(os.fdatasync, file.fd)
+            await request.connection.loop.run_in_thread(file.volume.backend.fdatasync, file.fd)
         else:
             # In an extended attribute, which is no data of the file, or in a file of its own.
             file.stream.sync()
-            await request.connection.loop.run_in_thread(os.fsync, file.fd)
+            await request.connection.loop.run_in_thread(file.volume.backend.fsync, file.fd)
     except OSError as error:
         raise from_oserror(error, "fdatasync") from error
     return WriteResponse(count).pack()

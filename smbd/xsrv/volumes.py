@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from smbd.config.enums import (
@@ -14,13 +16,18 @@ from smbd.config.enums import (
 from smbd.config.loadparm import ShareParams
 from vfs.access import FILE_EXECUTE
 from vfs.fsa.mangle import MANGLED_ILLEGAL, MANGLED_NO, MANGLED_YES
+from vfs.modules.base import ModuleError
+from vfs.modules.loader import stack
 from vfs.modules.streams_xattr import DEFAULT_PREFIX
+from vfs.ntstatus import STATUS_BAD_NETWORK_NAME, NTStatusError
 from vfs.posix.backend import PosixBackend
 from vfs.posix.posix_acl import AccessRules
 from vfs.volume import Volume, VolumeOptions
 
 if TYPE_CHECKING:
     from smbd.context import ServerContext
+
+_log = logging.getLogger(__name__)
 
 _MANGLED: Final = {MANGLED_NAMES_NO: MANGLED_NO, MANGLED_NAMES_YES: MANGLED_YES}
 _SAME_NAME: Final = (
@@ -108,11 +115,21 @@ def split_patterns(text: str) -> list[str]:
     return [pattern for pattern in text.split("/") if pattern]
 
 
-def make_volume(ctx: ServerContext, share: ShareParams, path: str, *, read_only: bool) -> Volume:
-    """Open the root of a share.
+def make_volume(
+    ctx: ServerContext, share: ShareParams, path: str, *, read_only: bool, expand: Callable[[str], str] = str
+) -> Volume:
+    """Open the root of a share and stack its modules on it.
+
+    Args:
+        ctx: the server.
+        share: the share.
+        path: its root directory.
+        read_only: this user may not change anything.
+        expand: replaces the %-variables in the options of modules.
 
     Raises:
         OSError: the directory does not exist or the user may not enter it.
+        NTStatusError: STATUS_BAD_NETWORK_NAME: one of the modules cannot be used.
     """
     backend = PosixBackend(
         path,
@@ -120,9 +137,15 @@ def make_volume(ctx: ServerContext, share: ShareParams, path: str, *, read_only:
         wide_links=share.wide_links,
         case_sensitive=bool(share.case_sensitive),
     )
+    try:
+        stacked = stack(backend, share.vfs_objects, share.name, share.parametric, expand)
+    except ModuleError as error:
+        backend.close()
+        _log.error("share %s cannot be used: %s", share.name, error)
+        raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name}: {error}") from error
     return Volume(
         share.name,
-        backend,
+        stacked,
         volume_options(share, read_only=read_only),
         ctx.databases.share_modes,
         ctx.id_map,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -51,8 +50,8 @@ def close_file(fo: FileObject) -> None:
         if error.errno != errno.ENOENT:
             raise from_oserror(error, "delete on close") from None
     finally:
-        os.close(fo.fd)
-        fo.fd = -1
+        fd, fo.fd = fo.fd, -1
+        fo.volume.backend.close_fd(fd)
 
 
 def _leave(fo: FileObject) -> None:

@@ -90,27 +90,28 @@ def remove_name(fo: FileObject, path: bytes) -> None:
             return
         doomed = _side_files(fo, found)
         try:
-            _remove_entry(fo, parent, name)
+            _remove_entry(fo, parent, path)
         except PermissionError:
             if not fo.volume.options.acl_xattr:
                 raise
             # The file's own descriptor granted DELETE; the kernel asks the directory alone.
             with credentials.as_root():
-                _remove_entry(fo, parent, name)
+                _remove_entry(fo, parent, path)
     finally:
         backend.close_parent(parent)
-    if doomed and fo.volume.streams is not None:
+    # A module may have kept the file.
+    if doomed and fo.volume.streams is not None and not backend.stat(fo.fd).nlink:
         fo.volume.streams.remove_side_files(doomed)
     tunnel.removed(fo.volume.share_path, path)
     # The caller holds the lock of the share modes.
     when_unlocked(lambda: trigger.removed(fo.volume, path, directory=fo.is_directory))
 
 
-def _remove_entry(fo: FileObject, parent: int, name: bytes) -> None:
+def _remove_entry(fo: FileObject, parent: int, path: bytes) -> None:
     if not fo.is_directory:
-        os.unlink(name, dir_fd=parent)
+        fo.volume.backend.unlink(path, parent)
     else:
-        _remove_directory(fo, parent, name)
+        _remove_directory(fo, parent, path)
 
 
 def _side_files(fo: FileObject, found: Stat) -> list[bytes]:
@@ -120,14 +121,14 @@ def _side_files(fo: FileObject, found: Stat) -> list[bytes]:
     return fo.volume.streams.side_files(fo.fd, found.ino)
 
 
-def _remove_directory(fo: FileObject, parent: int, name: bytes) -> None:
+def _remove_directory(fo: FileObject, parent: int, path: bytes) -> None:
     try:
-        os.rmdir(name, dir_fd=parent)
+        fo.volume.backend.rmdir(path, parent)
     except OSError as error:
         if error.errno != errno.ENOTEMPTY or not fo.volume.options.delete_veto_files:
             raise
-        _remove_vetoed(fo, parent, name)
-        os.rmdir(name, dir_fd=parent)
+        _remove_vetoed(fo, parent, path[path.rfind(b"/") + 1 :])
+        fo.volume.backend.rmdir(path, parent)
 
 
 def _is_name_of(fo: FileObject, found: Stat) -> bool:

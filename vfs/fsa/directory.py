@@ -28,7 +28,6 @@ from vfs.fsa.wildcards import compile_expression, has_wildcards
 from vfs.modules.side_files import DIRECTORY_NAME, hides
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
 from vfs.posix.names import to_bytes
-from vfs.posix.syscalls import statx_at
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -129,7 +128,7 @@ class DirectoryScan:
         matcher = compile_expression(self.pattern, ignore_case)
         everything = matcher is bool
         names = [name for name in (".", "..") if everything or matcher(name)]
-        listed: list[str] = os.listdir(self._fo.fd)  # noqa: PTH208 - by descriptor
+        listed: list[str] = volume.backend.names_in(self._fo.fd)
         vetoed = volume.vetoed
         if vetoed is not None:
             listed = [name for name in listed if not vetoed(name)]
@@ -195,7 +194,7 @@ class DirectoryScan:
         raw = to_bytes(name)
         if name in {".", ".."}:
             return self._dot_entry(name)
-        stat = statx_at(fo.fd, raw)
+        stat = volume.backend.stat_at(fo.fd, raw)
         kind = stat.mode & _S_IFMT
         if kind == _S_IFLNK:
             fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, os.O_PATH)

@@ -54,7 +54,11 @@ def read_granted(fo: FileObject, offset: int, view: memoryview) -> int:
         NTStatusError: STATUS_END_OF_FILE, or what the system call said.
     """
     try:
-        count = os.preadv(fo.fd, (view,), offset) if fo.stream is None else fo.stream.read_into(offset, view)
+        count = (
+            fo.volume.backend.preadv(fo.fd, (view,), offset)
+            if fo.stream is None
+            else fo.stream.read_into(offset, view)
+        )
     except OSError as error:
         raise from_oserror(error, "read") from None
     if not count:
@@ -76,7 +80,7 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
     if fo.stream is not None:
         return read_granted(fo, offset, view)
     try:
-        count = os.preadv(fo.fd, (view,), offset, os.RWF_NOWAIT)
+        count = fo.volume.backend.preadv(fo.fd, (view,), offset, os.RWF_NOWAIT)
         if 0 < count < length and offset + count < os.fstat(fo.fd).st_size:
             return None
     except BlockingIOError:
@@ -93,7 +97,7 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
 
 def is_cached(fo: FileObject, offset: int, length: int) -> bool:
     """Tell by its last byte whether a range is in the page cache, for a caller who sends it from `fo.fd`."""
-    if fo.stream is not None:
+    if fo.stream is not None or not fo.volume.backend.direct:
         return False
     try:
         return os.preadv(fo.fd, (bytearray(1),), offset + length - 1, os.RWF_NOWAIT) > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
@@ -61,7 +61,7 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         if fo.volume.options.strict_allocate and offset > fo.end_of_file():
             allocation.reserve(fo, offset + length)
         if fo.stream is None:
-            _write_all(fo.fd, offset, view)
+            _write_all(fo.volume.backend.pwrite, fo.fd, offset, view)
         else:
             fo.stream.write(offset, view)
             times.touch(fo)
@@ -81,10 +81,10 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
     return length
 
 
-def _write_all(fd: int, offset: int, view: memoryview) -> None:
-    count = os.pwrite(fd, view, offset)
+def _write_all(pwrite: Callable[[int, memoryview, int], int], fd: int, offset: int, view: memoryview) -> None:
+    count = pwrite(fd, view, offset)
     while count < len(view):  # a full disk or quota shows at the next call
-        more = os.pwrite(fd, view[count:], offset + count)
+        more = pwrite(fd, view[count:], offset + count)
         if not more:
             raise NTStatusError(STATUS_DISK_FULL, "no progress")
         count += more
@@ -97,10 +97,10 @@ def sync(fo: FileObject) -> None:
         OSError: as the kernel says.
     """
     if fo.stream is None:
-        os.fdatasync(fo.fd)
+        fo.volume.backend.fdatasync(fo.fd)
     else:
         fo.stream.sync()
-        os.fsync(fo.fd)
+        fo.volume.backend.fsync(fo.fd)
 
 
 def modified(fo: FileObject) -> None:

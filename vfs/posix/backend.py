@@ -58,12 +58,16 @@ class PosixBackend(DescriptorCalls):
 
     Attributes:
         root: the path it was opened by.
+        real_root: the same without symbolic links.
         root_fd: an O_PATH descriptor of it.
+        direct: what descriptors read is what clients are to see, without `preadv`.
         case_sensitive: `resolve` looks for the exact spelling only.
 
     Raises:
         OSError: the root cannot be opened or is no directory.
     """
+
+    direct = True
 
     def __init__(
         self,
@@ -77,7 +81,7 @@ class PosixBackend(DescriptorCalls):
         self.root = root
         self.case_sensitive = case_sensitive
         self.root_fd = os.open(root, _O_SEARCH | os.O_CLOEXEC)
-        self._real_root = os.fsencode(os.path.realpath(root))
+        self.real_root = os.fsencode(os.path.realpath(root))
         self._beneath = not (follow_symlinks and wide_links)
         self._may_follow = follow_symlinks and not wide_links
         self._resolve_flags = syscalls.RESOLVE_NO_MAGICLINKS
@@ -123,14 +127,14 @@ class PosixBackend(DescriptorCalls):
         Where the path leads is found out by name, which can race; the open then is beneath the root and follows
         no link at all, so that losing the race means failure, not escape.
         """
-        full = _join(self._real_root, path)
+        full = _join(self.real_root, path)
         if flags & os.O_NOFOLLOW:
             head, last = os.path.split(full)
             target = _join(os.path.realpath(head), last)
         else:
             target = os.path.realpath(full)
-        prefix = self._real_root.rstrip(b"/") + b"/"
-        if target != self._real_root and not target.startswith(prefix):
+        prefix = self.real_root.rstrip(b"/") + b"/"
+        if target != self.real_root and not target.startswith(prefix):
             raise LinkRefusedError(path)
         try:
             return syscalls.openat2(
@@ -282,24 +286,38 @@ class PosixBackend(DescriptorCalls):
         finally:
             self.close_parent(fd)
 
-    def unlink(self, path: bytes) -> None:
+    def unlink(self, path: bytes, parent: int | None = None) -> None:
         """Remove a name that is no directory.
+
+        Args:
+            path: the name to remove.
+            parent: a descriptor of its directory, if the caller has one.
 
         Raises:
             OSError: as the kernel says.
         """
+        if parent is not None:
+            os.unlink(path[path.rfind(b"/") + 1 :], dir_fd=parent)
+            return
         fd, name = self.open_parent(path)
         try:
             os.unlink(name, dir_fd=fd)
         finally:
             self.close_parent(fd)
 
-    def rmdir(self, path: bytes) -> None:
+    def rmdir(self, path: bytes, parent: int | None = None) -> None:
         """Remove an empty directory.
+
+        Args:
+            path: the name to remove.
+            parent: a descriptor of its directory, if the caller has one.
 
         Raises:
             OSError: as the kernel says.
         """
+        if parent is not None:
+            os.rmdir(path[path.rfind(b"/") + 1 :], dir_fd=parent)
+            return
         fd, name = self.open_parent(path)
         try:
             os.rmdir(name, dir_fd=fd)
