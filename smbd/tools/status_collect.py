@@ -173,7 +173,7 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
     known: dict[ServerId, bool] = {}
 
     def alive(server_id: ServerId) -> bool:
-        if fast:
+        if fast or server_id.is_disconnected():
             return True
         if server_id not in known:
             known[server_id] = server_id_exists(lock_directory, server_id)

@@ -57,7 +57,7 @@ def test_records_of_a_killed_worker_are_gone_within_a_second(server, busy):
     assert f"(pid {busy}) was killed by SIGKILL" in log_text(server)
 
 
-@pytest.mark.parametrize("name", ["cleanupd", "control", "notifyd"])
+@pytest.mark.parametrize("name", ["cleanupd", "control", "notifyd", "scavenger"])
 def test_a_helper_that_is_killed_is_started_again(server, name):
     (old,) = by_title(server, name)
     os.kill(old, signal.SIGKILL)

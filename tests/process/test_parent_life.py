@@ -27,6 +27,8 @@ from tests.process.smbd_support import (
 
 pytestmark = pytest.mark.slow
 
+HELPERS = [f"smbd: {name}" for name in ("cleanupd", "control", "notifyd", "scavenger")]
+
 
 @pytest.fixture
 def server():
@@ -40,7 +42,7 @@ def connect(server):
 
 def test_titles_and_one_worker_per_connection(server):
     assert cmdline(server.pid) == "smbd: parent"
-    assert sorted(map(cmdline, children(server.pid))) == ["smbd: cleanupd", "smbd: control", "smbd: notifyd"]
+    assert sorted(map(cmdline, children(server.pid))) == HELPERS
     with connect(server), connect(server):
         eventually(lambda: len(by_title(server, "client [127.0.0.1]")) == 2)
     eventually(lambda: not by_title(server, "client"))
@@ -150,7 +152,7 @@ def test_hosts_deny_is_decided_by_the_worker(server):
 def test_many_connections_leave_no_zombie(server):
     for _ in range(20):
         connect(server).close()
-    eventually(lambda: sorted(map(cmdline, children(server.pid))) == ["smbd: cleanupd", "smbd: control", "smbd: notifyd"])
+    eventually(lambda: sorted(map(cmdline, children(server.pid))) == HELPERS)
 
 
 def descriptors(pid):
