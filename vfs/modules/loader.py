@@ -12,7 +12,9 @@ from typing import Final
 
 from vfs.modules.base import INTERFACE_VERSION, ModuleError, ModuleOptions, VfsModule
 from vfs.modules.fault_inject import FaultInject
+from vfs.modules.full_audit import FullAudit
 from vfs.modules.readonly import ReadOnly
+from vfs.modules.recycle import Recycle
 from vfs.posix import credentials
 from vfs.posix.backend import PosixBackend
 
@@ -21,7 +23,9 @@ PARTS_OF_VOLUME: Final = frozenset({"acl_xattr", "streams_xattr"})
 """Listed like modules, but part of what the volume is, wherever they stand in the list."""
 BUILT_IN: Final[dict[str, type[VfsModule]]] = {
     "fault_inject": FaultInject,
+    "full_audit": FullAudit,
     "readonly": ReadOnly,
+    "recycle": Recycle,
 }
 
 
