@@ -8,7 +8,7 @@
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 
-RUN_PACKAGES=(python3-tdb python3-venv)
+RUN_PACKAGES=(python3 python3-tdb python3-venv)
 TEST_PACKAGES=(acl attr iproute2 procps samba samba-testsuite samba-vfs-modules smbclient strace tdb-tools)
 
 say() {
@@ -28,7 +28,7 @@ prepare() {
         [[ -f $VENV/.stamp-test && $(<"$VENV/.stamp-test") == "$stamp" ]]; then
         return
     fi
-    [[ -x /usr/bin/python3 ]] || die "/usr/bin/python3 is missing: pysmbd is for Debian 12 or a relative of it"
+    command -v dpkg-query >/dev/null || die "there is no dpkg: pysmbd is for Debian 12 or a relative of it"
     local packages=("${RUN_PACKAGES[@]}") extra=
     if [[ $kind == test ]]; then
         packages+=("${TEST_PACKAGES[@]}")
