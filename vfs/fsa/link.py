@@ -40,7 +40,8 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
         target.check_replace(fo.volume, to, replace)
         target.check_parent(fo, to)
         doomed = streams.doomed_side_files(fo.volume, to.existing) if to.existing is not None else []
-        fo.volume.backend.link(fo.fd, to.existing or to.path, replace=to.existing is not None)
+        with target.keep_closed(fo, to):
+            fo.volume.backend.link(fo.fd, to.existing or to.path, replace=to.existing is not None)
         leasing.parent_changed(fo, to.path)
         trigger.added(fo.volume, to.path, directory=False)
         streams.remove_side_files(fo.volume, doomed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
@@ -86,7 +87,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     _check_parent_stays(fo, to)
     doomed = streams.doomed_side_files(volume, to.existing) if replaces and to.existing is not None else []
     old = fo.full_path
-    with volume.share_modes.lock(fo.file_id) as lock:
+    with target.keep_closed(fo, to) if replaces else nullcontext(), volume.share_modes.lock(fo.file_id) as lock:
         if replaces and to.existing is not None and to.file_id == fo.file_id:
             # Two links of one file: the kernel would leave both.
             volume.backend.unlink(to.existing)

@@ -20,6 +20,7 @@ from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
     from messaging.dbwrap.watch import Watch
+    from messaging.server_id import ServerId
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenParams
     from vfs.locking.share_mode import ShareModeLock
@@ -48,6 +49,10 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     watch: Watch | None = None
     to_break: list[Break] = []
     with modes.lock(fo.file_id) as lock:
+        replacer = lock.replaced_by()
+        if replacer is not None:
+            # The name is about to mean another file.
+            raise breaks.MustWait(_wait(lock, params, replacer))
         violation = lock.violates(path, fo.granted_access, fo.share_access)
         found = _ALONE
         if lock.record is None:
@@ -61,7 +66,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
             to_break = found.breaks
             if found.blocker is not None:
-                watch = params.watch = lock.watch(found.blocker, breaks.WAIT_LIMIT_S, params.watch)
+                watch = _wait(lock, params, found.blocker)
         if watch is None and not violation:
             fo.oplock = _grant(fo, _wanted(fo, params, level, violation=False), found) if level else None
             _add(lock, fo, path)
@@ -72,6 +77,11 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     if violation:
         raise NTStatusError(STATUS_SHARING_VIOLATION, "in use")
     return True
+
+
+def _wait(lock: ShareModeLock, params: OpenParams, blocker: ServerId) -> Watch:
+    params.watch = lock.watch(blocker, breaks.WAIT_LIMIT_S, params.watch)
+    return params.watch
 
 
 def _wanted(fo: FileObject, params: OpenParams, level: int, *, violation: bool) -> Wanted:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,6 +15,7 @@ from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, names
 from vfs.fsa.lookup import NameFreeError, check_veto, resolve
+from vfs.locking.entry import ENTRY_REPLACING, ShareModeEntry
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_NOT_SUPPORTED,
@@ -86,6 +90,33 @@ def check_replace(volume: Volume, target: Target, replace: bool) -> None:
         raise NTStatusError(STATUS_ACCESS_DENIED, "a read-only file is not replaced")
     if volume.share_modes.live_record(target.file_id) is not None:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the file to replace is open")
+
+
+@contextmanager
+def keep_closed(fo: FileObject, target: Target) -> Iterator[None]:
+    """Keep others from opening what is replaced while `fo` takes its name: they wait, and then find the new file.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED: somebody has it open.
+    """
+    file_id = target.file_id
+    if file_id is None or target.existing is None or file_id == fo.file_id:
+        yield
+        return
+    volume, owner = fo.volume, fo.owner
+    modes = volume.share_modes
+    with modes.lock(file_id) as lock:
+        if lock.record is not None and any(modes.is_alive(entry.server_id) for entry in lock.record.entries):
+            raise NTStatusError(STATUS_ACCESS_DENIED, "the file to replace is open")
+        entry = ShareModeEntry(
+            owner.server_id, owner.open_id, 0, 0, 0, time.time_ns(), fo.token.uid, ENTRY_REPLACING
+        )
+        lock.add(volume.share_path, volume.full_path(target.existing), entry)
+    try:
+        yield
+    finally:
+        with modes.lock(file_id) as lock:
+            lock.remove(owner.server_id, owner.open_id)
 
 
 def check_parent(fo: FileObject, target: Target) -> None:

@@ -14,6 +14,8 @@ ENTRY_POSIX: Final = 0x1
 """Flag of an entry: opened with POSIX semantics."""
 ENTRY_STREAM: Final = 0x2
 """Flag of an entry: an open of one of the file's named streams, which has its own record as well."""
+ENTRY_REPLACING: Final = 0x4
+"""Flag of an entry: no open, but somebody is putting another file in place of this one; openers wait that moment."""
 
 
 class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):

@@ -18,7 +18,7 @@ from messaging.server_id import ServerId
 from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
-from vfs.locking.entry import ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
 from vfs.locking.lease import LeaseRecord
 from vfs.locking.lease_db import LeaseDb
 from vfs.locking.oplock import OPLOCK_LEASE, same_lease
@@ -245,6 +245,14 @@ class ShareModeLock:
         for entry in record.entries:
             if entry.name == record.path:
                 entry.name = b""
+
+    def replaced_by(self) -> ServerId | None:
+        """Return who is about to put another file in place of this one; None if nobody is."""
+        if self.record is not None:
+            for entry in self.record.entries:
+                if entry.flags & ENTRY_REPLACING and self._modes.is_alive(entry.server_id):
+                    return entry.server_id
+        return None
 
     def find(self, server_id: ServerId, open_id: int) -> ShareModeEntry | None:
         """Return the entry of an open for changing; call `changed` afterwards."""
