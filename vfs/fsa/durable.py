@@ -123,8 +123,8 @@ def disconnect(fo: FileObject, handle_id: int) -> bytes | None:
     if fo.written:
         leasing.parent_changed(fo)
     cookie = _cookie(fo, path, stat)
-    os.close(fo.fd)
-    fo.fd = -1
+    fd, fo.fd = fo.fd, -1
+    volume.backend.close_fd(fd)
     return COOKIE_CODEC.encode(cookie)
 
 
@@ -174,10 +174,10 @@ def reconnect(
         fo = _verified(volume, token, owner, cookie, fd)
         _take_over(fo, cookie, handle_id)
     except OSError as error:
-        os.close(fd)
+        volume.backend.close_fd(fd)
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, f"cannot be opened again: {error}") from None
     except BaseException:
-        os.close(fd)
+        volume.backend.close_fd(fd)
         raise
     return fo
 
