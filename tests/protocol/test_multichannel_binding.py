@@ -31,8 +31,12 @@ from smbd.wire.fsctl import unpack_network_interfaces
 from smbd.wire.ioctl import IoctlRequest, IoctlResponse
 from smbd.wire.tree import TreeConnectRequest
 from smbd.xsrv.databases import open_databases
+from tests.protocol.leases import next_break
 from tests.smbxcli import Protection, Session, StatusError
+from tests.smbxcli.tree import SHARE_ALL
+from vfs.access import GENERIC_ALL
 from vfs.constants import FILE_CREATE, FILE_OPEN
+from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_LEVEL_II
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_INVALID_PARAMETER,
@@ -135,6 +139,25 @@ def test_the_session_outlives_each_of_its_channels(server, login, connect, guid,
     _until(lambda: len(channel_pids(session)) == 1)
     assert bytes(file.read(4, 0)) == b"kept"
     file.close()
+
+
+def test_a_break_goes_over_a_channel_that_is_left(server, login, connect, guid, channel_pids, name):
+    session = login(client_guid=guid)
+    first, second = session.connection, connect(client_guid=guid)
+    session.bind(second, server.user, server.password)
+    file = session.tree_connect("tmp").create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    first.close()
+    session.connection = second
+    _until(lambda: len(channel_pids(session)) == 1)
+    other = login(client_guid=os.urandom(16)).tree_connect("tmp")
+    request = CreateRequest(
+        name, desired_access=GENERIC_ALL, share_access=SHARE_ALL, create_disposition=FILE_OPEN
+    )
+    waiting = other.send(SMB2_CREATE, request)
+    told = next_break(second)
+    assert (told.file_id_persistent, told.oplock_level) == (file.persistent, OPLOCK_LEVEL_II)
+    file.close()
+    assert waiting.recv().status == STATUS_SUCCESS
 
 
 def test_the_session_ends_with_its_last_channel(server, login, connect, guid, channel_pids):
