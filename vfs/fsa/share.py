@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
-from vfs.constants import FILE_DELETE_ON_CLOSE
+from vfs.constants import FILE_CREATED, FILE_DELETE_ON_CLOSE
 from vfs.fsa import leasing
 from vfs.fsa.open_checks import OVERWRITES
 from vfs.locking import breaks
@@ -49,7 +49,8 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     watch: Watch | None = None
     to_break: list[Break] = []
     with modes.lock(fo.file_id) as lock:
-        replacer = lock.replaced_by()
+        # A new file may have the number of the one that was just replaced.
+        replacer = lock.replaced_by() if fo.create_action != FILE_CREATED else None
         if replacer is not None:
             # The name is about to mean another file.
             raise breaks.MustWait(_wait(lock, params, replacer))
