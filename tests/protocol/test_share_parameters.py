@@ -1,6 +1,7 @@
 """What smb.conf says about shares, users and hosts, seen by clients of a server of its own."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -41,14 +42,17 @@ GUEST = "nobody"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def scratch():
+    with tempfile.TemporaryDirectory(prefix="share-parameters-") as directory:
+        Path(directory).chmod(0o755)  # other users have to get through
+        yield Path(directory)
+
+
+@pytest.fixture(scope="module")
+def server(scratch):
     kind = server_class()
     if kind.name != "pysmbd":
         pytest.skip("pysmbd's own parameters")
-    scratch = tmp_path_factory.mktemp("params")
-    for parent in (scratch, *scratch.parents):
-        if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-            parent.chmod(0o755)
     outside = scratch / "outside"
     outside.mkdir()
     (outside / "secret").write_text("secret")
