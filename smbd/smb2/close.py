@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from smbd.smb2.request import Request
 from smbd.wire.close import CloseRequest, CloseResponse
 from smbd.wire.constants import SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB
 from vfs.fsa import query_info
+from vfs.fsa.file_object import FileObject
+from vfs.ntstatus import NTStatusError
+
+_log = logging.getLogger(__name__)
 
 _PLAIN: Final = CloseResponse().pack()
 
@@ -18,16 +23,25 @@ def handle(request: Request) -> bytes:
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     body = _PLAIN
     if message.flags & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB and opened.file is not None:
-        stat = query_info.stat(opened.file)
-        body = CloseResponse(
-            SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB,
-            stat.creation_time,
-            stat.last_access_time,
-            stat.last_write_time,
-            stat.change_time,
-            stat.allocation_size,
-            stat.end_of_file,
-            stat.file_attributes,
-        ).pack()
+        body = _last_look(opened.file) or body
     opened.close()
     return body
+
+
+def _last_look(file: FileObject) -> bytes | None:
+    """Return the response with the status of the file; None if it cannot be had: it closes all the same."""
+    try:
+        stat = query_info.stat(file)
+    except NTStatusError as error:
+        _log.info("status of %s at its close: %s", file.name, error)
+        return None
+    return CloseResponse(
+        SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB,
+        stat.creation_time,
+        stat.last_access_time,
+        stat.last_write_time,
+        stat.change_time,
+        stat.allocation_size,
+        stat.end_of_file,
+        stat.file_attributes,
+    ).pack()

@@ -51,12 +51,20 @@ def close_file(fo: FileObject) -> None:
             raise from_oserror(error, "delete on close") from None
     finally:
         fd, fo.fd = fo.fd, -1
-        fo.volume.backend.close_fd(fd)
+        try:
+            fo.volume.backend.close_fd(fd)
+        except OSError as error:
+            raise from_oserror(error, "close") from None
 
 
 def _leave(fo: FileObject) -> None:
-    """Take the open out of the share modes; who is the last to have a delete-pending name open removes it."""
+    """Take the open out of the share modes; who is the last to have a delete-pending name open removes it.
+
+    Raises:
+        OSError: it cannot be removed and stays, no longer delete-pending.
+    """
     owner = fo.owner
+    failure: OSError | None = None
     with fo.volume.share_modes.lock(fo.file_id) as modes:
         path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
         if fo.delete_on_close:
@@ -67,7 +75,12 @@ def _leave(fo: FileObject) -> None:
         if token is not None and (fo.posix_delete or not modes.opens_of(path)):
             modes.clear_delete(path)
             # Under the lock, so that nobody opens what is about to go.
-            _remove(fo, token)
+            try:
+                _remove(fo, token)
+            except OSError as error:
+                failure = error  # raised here it would undo what was done to the record
+    if failure is not None:
+        raise failure
 
 
 def _remove(fo: FileObject, token: DeleteToken) -> None:

@@ -61,6 +61,11 @@ def create(
         raise NTStatusError(STATUS_ACCESS_DENIED, "the directory does not let create") from None
     try:
         stat = volume.backend.stat(fd)
+    except OSError:
+        os.close(fd)
+        _remove(volume, path, directory)
+        raise
+    try:
         fo = FileObject(
             volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino)
         )
@@ -102,10 +107,14 @@ def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Sta
         return volume.backend.open(path, _CREATE_FLAGS, mode)
     volume.backend.mkdir(path, _ALL if inherits else attributes.directory_mode(volume, parent_mode))
     try:
-        return volume.backend.open(path, _DIRECTORY_FLAGS)
-    except PermissionError:
-        # A directory mask without the read bit: the creator gets what is left.
-        return volume.backend.open(path, os.O_PATH | _DIRECTORY_FLAGS)
+        try:
+            return volume.backend.open(path, _DIRECTORY_FLAGS)
+        except PermissionError:
+            # A directory mask without the read bit: the creator gets what is left.
+            return volume.backend.open(path, os.O_PATH | _DIRECTORY_FLAGS)
+    except OSError:
+        _remove(volume, path, directory)
+        raise
 
 
 def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:

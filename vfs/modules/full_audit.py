@@ -57,7 +57,7 @@ _PRIORITIES: Final = {
     "CRIT": logging.CRITICAL,
     "ERR": logging.ERROR,
     "WARNING": logging.WARNING,
-    "NOTICE": logging.INFO,
+    "NOTICE": logging.WARNING,
     "INFO": logging.INFO,
     "DEBUG": logging.DEBUG,
 }
