@@ -13,6 +13,7 @@ from tests.protocol.durable import eventually, lose_connection, new_guid, open_d
 from tests.protocol.leases import H, R, W, open_leased, state_of
 from tests.protocol.test_durable_handles import EXCLUSIVE, assert_refused
 from vfs.access import FILE_READ_ATTRIBUTES, SYNCHRONIZE
+from vfs.constants import FILE_DELETE_ON_CLOSE
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
@@ -80,6 +81,15 @@ def test_changes_end_it(server, login, name, what):
         assert not (server.share_path("tmp") / name).exists()
     again = login(client_guid=client).tree_connect("tmp")
     assert_refused(STATUS_OBJECT_NAME_NOT_FOUND, reopen, again, name, lost, guid=guid, key=key, state=R | H)
+
+
+def test_a_file_that_is_to_go_does_not_wait(server, login, name):
+    key = new_guid()
+    tree = login().tree_connect("tmp")
+    open_durable(tree, name, guid=new_guid(), key=key, state=R | H)
+    open_leased(tree, name, key, R | H, options=FILE_DELETE_ON_CLOSE)
+    lose_connection(server, tree)
+    assert not (server.share_path("tmp") / name).exists()
 
 
 def test_the_scavenger_ends_it_in_time(server, tree, login, name):

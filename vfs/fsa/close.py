@@ -72,6 +72,9 @@ def _leave(fo: FileObject) -> None:
             if fo.is_directory:
                 when_unlocked(lambda: trigger.directory_deleted(fo.volume, fo.path))
         token = modes.delete_token(path)
+        if token is not None and modes.record is not None:
+            # No handle waits for its client when the file is to go.
+            modes.purge([entry for entry in modes.record.entries if modes.record.name_of(entry) == path])
         if token is not None and (fo.posix_delete or not modes.opens_of(path)):
             modes.clear_delete(path)
             # Under the lock, so that nobody opens what is about to go.
