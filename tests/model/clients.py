@@ -333,6 +333,8 @@ class Clients:
                 file.close()
         self._follow()
         self._files.clear()
+        for client in self._clients:
+            client.files.clear()
         self._pending.clear()
         self._watcher.wait()
         self.collect()

@@ -128,10 +128,14 @@ class Comparison:
         generator = Generator(random.Random(seed), kill=kill)
         world = World()
         done: list[steps.Step] = []
-        for _ in range(count):
-            world = do(world, self._clients, generator.next(world), done)
-            self.steps_done += 1
-        self._finish(done)
+        try:
+            for _ in range(count):
+                world = do(world, self._clients, generator.next(world), done)
+                self.steps_done += 1
+            self._finish(done)
+        except Difference:
+            self._clients.reset(reconnect=True)
+            raise
 
     def _finish(self, done: list[steps.Step]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,14 +20,12 @@ ALL_DATA = 0x10003
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     kind = server_class("pysmbd")
     if why := kind.unavailable():
         pytest.skip(why)
-    directory: Path = tmp_path_factory.mktemp("model")
-    for above in (directory, *directory.parents[:2]):
-        above.chmod(0o755)
-    with kind(directory / "server") as running:
+    with tempfile.TemporaryDirectory(prefix="model-") as scratch, kind(Path(scratch) / "server") as running:
+        Path(scratch).chmod(0o755)
         yield running
         logs = "".join(running.logs().values())
         assert "InternalError" not in logs

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from tests.servers import server_class
@@ -9,13 +12,12 @@ from tests.stress.run import check_json, run
 
 
 @pytest.mark.slow
-def test_ten_clients_for_five_seconds(tmp_path):
+def test_ten_clients_for_five_seconds():
     kind = server_class("pysmbd")
     if why := kind.unavailable():
         pytest.skip(why)
-    for above in (tmp_path, *tmp_path.parents[:2]):
-        above.chmod(0o755)
-    with kind(tmp_path / "server") as server:
+    with tempfile.TemporaryDirectory(prefix="stress-") as scratch, kind(Path(scratch) / "server") as server:
+        Path(scratch).chmod(0o755)
         outcome = run(server, clients=10, seconds=5)
     assert outcome.problems == []
     assert outcome.tally.requests
