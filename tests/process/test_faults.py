@@ -30,7 +30,13 @@ from tests.servers import PysmbdServer
 from tests.smbxcli.errors import StatusError
 from vfs.constants import FILE_ATTRIBUTE_HIDDEN, FILE_CREATE, FILE_DIRECTORY_FILE, FILE_OPEN_IF, FileAllInformation
 from vfs.modules.base import OPERATIONS
-from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_DIRECTORY_NOT_EMPTY, from_errno, status_name
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_BAD_NETWORK_NAME,
+    STATUS_DIRECTORY_NOT_EMPTY,
+    from_errno,
+    status_name,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +57,8 @@ def server():
             "fault_inject:i_know": "yes",
             "fault_inject:file": "DIR/faults",
         }
-        with PysmbdServer(Path(scratch) / "server", shares={"tmp": share}, options={"log level": "1"}) as running:
+        shares = {"tmp": share, "closed": {"vfs objects": "nonsense"}}
+        with PysmbdServer(Path(scratch) / "server", shares=shares, options={"log level": "1"}) as running:
             yield running
             running.check_alive()
             assert "InternalError" not in "".join(running.logs().values())
@@ -164,6 +171,14 @@ def empty(root: Path) -> None:
     for path in root.iterdir():
         if path.name != ".pysmbd.streams":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_a_share_with_an_unknown_module_is_closed(server):
+    with logged_in(server) as session, pytest.raises(StatusError) as caught:
+        session.tree_connect("closed")
+    assert caught.value.status == STATUS_BAD_NETWORK_NAME
+    assert "share closed cannot be used: unknown module nonsense" in "".join(server.logs().values())
+    assert "nobody can connect: unknown module nonsense" in run("testparm", server).stderr
 
 
 def test_nothing_fails_without_faults(tree, faults):

@@ -106,7 +106,10 @@ class ShareFileParams(ParameterSet, scope=SHARE):
     )
     administrative_share = Param(BOOL, False, "Mark the share as an administrative one.", status=KNOWN)
     vfs_objects = Param[list[str]](
-        WORDS, [], "The stackable modules of the share, outermost first.", synonyms=("vfs object",)
+        WORDS,
+        [],
+        "The stackable modules of the share, outermost first (docs/VFS_MODULES.md). One that cannot be used closes it.",
+        synonyms=("vfs object",),
     )
     vfs_mkdir_use_tmp_name = Param[bool | None](
         AUTO_BOOL,
