@@ -39,7 +39,7 @@ from smbd.wire.fsctl_file import (
     SetZeroData,
     pack_allocated_ranges,
 )
-from vfs.fsa import fsctl, query_fs
+from vfs.fsa import fsctl, query_fs, snapshots
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
     STATUS_BUFFER_OVERFLOW,
@@ -50,6 +50,7 @@ from vfs.ntstatus import (
     STATUS_NOT_SUPPORTED,
     STATUS_SUCCESS,
     NTStatusError,
+    from_oserror,
 )
 
 Handler: TypeAlias = Callable[[FileObject, IoctlCall], IoctlOutput]
@@ -130,11 +131,19 @@ def _object_id(file: FileObject, call: IoctlCall) -> IoctlOutput:
     return IoctlOutput(ObjectId(object_id, volume_id, object_id, bytes(_VOLUME_ID_LENGTH)).pack())
 
 
-def _enumerate_snapshots(_file: FileObject, call: IoctlCall) -> IoctlOutput:
-    """There are none ([MS-SMB2] 3.3.5.15.1)."""
+def _enumerate_snapshots(file: FileObject, call: IoctlCall) -> IoctlOutput:
+    """Name the snapshots; only count them if the names do not fit ([MS-SMB2] 3.3.5.15.1)."""
     if call.message.max_output_response < _SNAPSHOT_ARRAY_MINIMUM:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too small")
-    return IoctlOutput(SnapshotArray(0, []).pack())
+    try:
+        labels = [snapshots.label(moment) for moment in file.volume.backend.snapshots()]
+    except OSError as error:
+        raise from_oserror(error, "snapshots") from None
+    whole = SnapshotArray(len(labels), labels).pack()
+    if len(whole) <= call.message.max_output_response:
+        return IoctlOutput(whole)
+    size = SnapshotArray.unpack(whole).array_size
+    return IoctlOutput(SnapshotArray(len(labels), [], size).pack())
 
 
 _HANDLERS: Final[dict[int, Handler]] = {

@@ -32,7 +32,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, attributes, create, names, overwrite, share, streams
+from vfs.fsa import access_check, attributes, create, names, overwrite, share, snapshots, streams
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
@@ -88,9 +88,9 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     if volume.streams is None and (parsed.stream or parsed.must_be_file):
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     check_name(parsed, params.create_options)
-    if params.timewarp:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no snapshots here")
     check_veto(volume, parsed.path)
+    if params.timewarp or volume.backend.keeps_snapshots:
+        snapshots.redirect(volume, parsed, params)
     if parsed.must_be_directory:
         params.create_options |= FILE_DIRECTORY_FILE
     elif parsed.must_be_file:

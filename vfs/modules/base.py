@@ -121,6 +121,7 @@ class VfsModule(PosixBackend):
         self.next = next
         self.options = options
         self.direct = next.direct and type(self).preadv is VfsModule.preadv
+        self.keeps_snapshots = next.keeps_snapshots
         for name in OPERATIONS:
             if getattr(type(self), name) is getattr(VfsModule, name):
                 setattr(self, name, getattr(next, name))

@@ -15,6 +15,7 @@ from vfs.modules.fault_inject import FaultInject
 from vfs.modules.full_audit import FullAudit
 from vfs.modules.readonly import ReadOnly
 from vfs.modules.recycle import Recycle
+from vfs.modules.shadow_copy2 import ShadowCopy2
 from vfs.posix import credentials
 from vfs.posix.backend import PosixBackend
 
@@ -26,6 +27,7 @@ BUILT_IN: Final[dict[str, type[VfsModule]]] = {
     "full_audit": FullAudit,
     "readonly": ReadOnly,
     "recycle": Recycle,
+    "shadow_copy2": ShadowCopy2,
 }
 
 

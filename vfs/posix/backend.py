@@ -61,6 +61,7 @@ class PosixBackend(DescriptorCalls):
         real_root: the same without symbolic links.
         root_fd: an O_PATH descriptor of it.
         direct: what descriptors read is what clients are to see, without `preadv`.
+        keeps_snapshots: there may be older states of the share.
         case_sensitive: `resolve` looks for the exact spelling only.
 
     Raises:
@@ -68,6 +69,7 @@ class PosixBackend(DescriptorCalls):
     """
 
     direct = True
+    keeps_snapshots = False
 
     def __init__(
         self,
@@ -265,6 +267,18 @@ class PosixBackend(DescriptorCalls):
             return syscalls.statx_fd(fd)
         finally:
             os.close(fd)
+
+    def snapshots(self) -> list[int]:
+        """The times, in seconds since 1970, of the older states of the share that can be seen: none."""
+        return []
+
+    def snapshot_path(self, path: bytes, moment: int) -> bytes:
+        """Where `path` of an older state of the share is.
+
+        Raises:
+            FileNotFoundError: there is no such state.
+        """
+        raise FileNotFoundError(errno.ENOENT, f"no state of {moment}", path)
 
     def mkdir(self, path: bytes, mode: int) -> None:
         """Create a directory, also with the set-id bits in `mode` that the system call ignores.

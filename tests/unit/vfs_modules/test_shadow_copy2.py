@@ -1,0 +1,91 @@
+"""Previous versions: which there are, and how they are opened."""
+
+from __future__ import annotations
+
+import pytest
+
+from vfs.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_DATA, MAXIMUM_ALLOWED
+from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
+from vfs.fsa import read, snapshots, times
+from vfs.modules.base import ModuleError
+from vfs.ntstatus import STATUS_MEDIA_WRITE_PROTECTED, STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
+
+OLD, NEW = 1_336_640_400, 1_336_726_800  # 2012-05-10 and 2012-05-11, 09:00 UTC
+TIMEWARP = times.to_filetime(OLD * 1_000_000_000)
+
+
+@pytest.fixture
+def share(stacked):
+    made = stacked("readonly", "shadow_copy2", readonly__period="2001-01-01T00:00, 2001-01-02T00:00")
+    for moment in (OLD, NEW):
+        directory = made.root / ".snapshots" / snapshots.label(moment) / "directory"
+        directory.mkdir(parents=True)
+        (directory / "file").write_text(str(moment))
+    (made.root / ".snapshots" / "notes").touch()
+    (made.root / "directory").mkdir()
+    (made.root / "directory" / "file").write_text("now")
+    return made
+
+
+def contents(file):
+    buffer = bytearray(20)
+    return buffer[: read.read_into(file, 0, memoryview(buffer))].decode()
+
+
+def test_labels():
+    assert snapshots.label(OLD) == "@GMT-2012.05.10-09.00.00"
+
+
+def test_newest_first(share, stacked):
+    assert share.volume.backend.snapshots() == [NEW, OLD]
+    assert stacked("shadow_copy2", shadow_copy2__sort="asc").volume.backend.snapshots() == [OLD, NEW]
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("directory\\file", {"timewarp": TIMEWARP}),
+        ("DIRECTORY\\FILE", {"timewarp": TIMEWARP}),
+        ("@GMT-2012.05.10-09.00.00\\directory\\file", {}),
+        ("directory\\@GMT-2012.05.10-09.00.00\\file", {}),
+    ],
+)
+@pytest.mark.parametrize("access", [FILE_GENERIC_READ, MAXIMUM_ALLOWED])
+@pytest.mark.parametrize("disposition", [FILE_OPEN, FILE_OPEN_IF])
+def test_the_file_as_it_was(share, path, more, access, disposition):
+    file = share.open(path, access, disposition, **more)
+    assert contents(file) == str(OLD)
+    assert file.granted_access == FILE_GENERIC_READ
+    assert contents(share.open("directory\\file")) == "now"
+
+
+@pytest.mark.parametrize(("access", "disposition"), [(FILE_GENERIC_WRITE, FILE_OPEN), (FILE_READ_DATA, FILE_CREATE)])
+def test_what_was_does_not_change(share, access, disposition):
+    with pytest.raises(NTStatusError) as caught:
+        share.open("directory\\file", access, disposition, timewarp=TIMEWARP)
+    assert caught.value.status == STATUS_MEDIA_WRITE_PROTECTED
+
+
+def test_what_was_not_is_not_found(share, stacked):
+    for where, name, moment in (
+        (share, "directory\\other", TIMEWARP),
+        (share, "directory\\file", TIMEWARP + 10_000_000),
+        (stacked(), "directory\\file", TIMEWARP),
+    ):
+        with pytest.raises(NTStatusError) as caught:
+            where.open(name, FILE_READ_DATA, timewarp=moment)
+        assert caught.value.status == STATUS_OBJECT_NAME_NOT_FOUND
+
+
+def test_names_of_other_forms(share, stacked):
+    (share.root / "old" / "daily 2012-05-10").mkdir(parents=True)
+    other = stacked(
+        "shadow_copy2", shadow_copy2__snapdir=str(share.root / "old"), shadow_copy2__format="daily %Y-%m-%d"
+    )
+    assert [snapshots.label(moment) for moment in other.volume.backend.snapshots()] == ["@GMT-2012.05.10-00.00.00"]
+
+
+@pytest.mark.parametrize("directory", ["/elsewhere", "../up", ""])
+def test_snapshots_lie_in_the_share(stacked, directory):
+    with pytest.raises(ModuleError):
+        stacked("shadow_copy2", shadow_copy2__snapdir=directory)
