@@ -59,6 +59,7 @@ class World:
         self.waiting: list[Waiting] = []
         self.choose: Callable[[int], int] = self.choose_first
         self._events: list[Event] = []
+        self._late: list[list[tuple[Open, int]]] = []
 
     @staticmethod
     def choose_first(_count: int) -> int:
@@ -112,10 +113,15 @@ class World:
 
     def _settle(self) -> None:
         """Let those who wait look again, until nothing moves."""
-        while ready := [one for one in self.waiting if one.woken]:
-            one = ready[self.choose(len(ready))]
-            one.woken = False
-            self._request(one.step, one)
+        while True:
+            if ready := [one for one in self.waiting if one.woken]:
+                one = ready[self.choose(len(ready))]
+                one.woken = False
+                self._request(one.step, one)
+            elif self._late:
+                self._deliver(self._late.pop(0))
+            else:
+                return
 
     def _wake(self, file: File, *, locks: bool = False) -> None:
         for one in self.waiting:
@@ -165,12 +171,19 @@ class World:
             lease.state = requested
 
     def _break_all(self, orders: list[tuple[Open, int]]) -> None:
+        """Ask the owners; by message, which others who look again may overtake."""
+        if orders and any(one.woken for one in self.waiting) and self.choose(2):
+            self._late.append(orders)
+        else:
+            self._deliver(orders)
+
+    def _deliver(self, orders: list[tuple[Open, int]]) -> None:
         """Each lease is asked once."""
         asked: list[Lease] = []
         for held, target in orders:
+            if held.closed or held.lease in asked:
+                continue
             if held.lease is not None:
-                if held.lease in asked:
-                    continue
                 asked.append(held.lease)
             self._break(held, target)
 
