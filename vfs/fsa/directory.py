@@ -76,6 +76,7 @@ class DirectoryScan:
         self.with_ea_size = with_ea_size
         options = fo.volume.options
         self._hides_inaccessible = options.hide_unreadable or options.hide_unwriteable_files
+        self._translate = fo.volume.backend.shown_name
         self.restart(pattern)
 
     def restart(self, pattern: str | None = None) -> None:
@@ -152,7 +153,9 @@ class DirectoryScan:
             found = resolve(fo.volume, fo.path + b"/" + wanted if fo.path else wanted)
         except (NameFreeError, NTStatusError):
             return []
-        return [os.fsdecode(found[found.rfind(b"/") + 1 :])]
+        name = os.fsdecode(found[found.rfind(b"/") + 1 :])
+        disk_name = fo.volume.backend.disk_name
+        return [name if disk_name is None else disk_name(name)]
 
     def _is_accessible(self, name: str) -> bool:
         """Tell whether `hide unreadable` and `hide unwriteable files` let the entry be seen; root sees everything.
@@ -182,6 +185,8 @@ class DirectoryScan:
 
     def _shown(self, name: str) -> str:
         """Return the name a client sees for the on-disk `name`."""
+        if self._translate is not None:
+            name = self._translate(name)
         if not name.isascii():
             name = component_to_str(to_bytes(name))
         if self._fo.volume.options.mangled_names != MANGLED_NO and is_illegal(name):

@@ -122,6 +122,7 @@ class VfsModule(PosixBackend):
         self.options = options
         self.direct = next.direct and type(self).preadv is VfsModule.preadv
         self.keeps_snapshots = next.keeps_snapshots
+        self.shown_name, self.disk_name = next.shown_name, next.disk_name
         for name in OPERATIONS:
             if getattr(type(self), name) is getattr(VfsModule, name):
                 setattr(self, name, getattr(next, name))

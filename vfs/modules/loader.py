@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Final
 
 from vfs.modules.base import INTERFACE_VERSION, ModuleError, ModuleOptions, VfsModule
+from vfs.modules.catia import Catia
 from vfs.modules.fault_inject import FaultInject
 from vfs.modules.full_audit import FullAudit
 from vfs.modules.readonly import ReadOnly
@@ -23,6 +24,7 @@ ENTRY_POINT_GROUP: Final = "vfs.modules"
 PARTS_OF_VOLUME: Final = frozenset({"acl_xattr", "streams_xattr"})
 """Listed like modules, but part of what the volume is, wherever they stand in the list."""
 BUILT_IN: Final[dict[str, type[VfsModule]]] = {
+    "catia": Catia,
     "fault_inject": FaultInject,
     "full_audit": FullAudit,
     "readonly": ReadOnly,

@@ -13,6 +13,7 @@ import errno
 import os
 import secrets
 import stat as stat_module
+from collections.abc import Callable
 from typing import Final
 
 from vfs.posix import syscalls
@@ -62,6 +63,7 @@ class PosixBackend(DescriptorCalls):
         root_fd: an O_PATH descriptor of it.
         direct: what descriptors read is what clients are to see, without `preadv`.
         keeps_snapshots: there may be older states of the share.
+        shown_name, disk_name: translate a name on disk to that which clients see, and back; None if they are the same.
         case_sensitive: `resolve` looks for the exact spelling only.
 
     Raises:
@@ -70,6 +72,8 @@ class PosixBackend(DescriptorCalls):
 
     direct = True
     keeps_snapshots = False
+    shown_name: Callable[[str], str] | None = None
+    disk_name: Callable[[str], str] | None = None
 
     def __init__(
         self,
