@@ -77,13 +77,26 @@ def error_text(handle: ctypes.c_void_p) -> str:
     return text.decode("ascii", "replace")
 
 
+_TRAVERSE_ATTEMPTS: Final = 10
+
+
 def read_all(handle: ctypes.c_void_p) -> list[tuple[bytes, bytes]]:
     """Return all records. Chain after chain is locked meanwhile, so others may change the database.
+
+    A handle that is open for reading takes no locks and may meet a chain that is just being changed, which looks
+    like damage: what is still there at the last of a few looks is damage.
 
     Raises:
         DbError: if the database is damaged.
     """
-    records: list[tuple[bytes, bytes]] = []
+    for _ in range(_TRAVERSE_ATTEMPTS):
+        records: list[tuple[bytes, bytes]] = []
+        if _traverse(handle, records):
+            return records
+    raise DbError(f"traverse failed: {error_text(handle)}")
+
+
+def _traverse(handle: ctypes.c_void_p, records: list[tuple[bytes, bytes]]) -> bool:
     string_at = ctypes.string_at
 
     def visit(_handle: int, key: _Data, value: _Data, _private: int) -> int:
@@ -93,9 +106,7 @@ def read_all(handle: ctypes.c_void_p) -> list[tuple[bytes, bytes]]:
         ))
         return 0
 
-    if _lib.tdb_traverse_read(handle, _TRAVERSE(visit), None) < 0:
-        raise DbError(f"traverse failed: {error_text(handle)}")
-    return records
+    return bool(_lib.tdb_traverse_read(handle, _TRAVERSE(visit), None) >= 0)
 
 
 def structure_is_sound(handle: ctypes.c_void_p) -> bool:
