@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
@@ -98,7 +97,7 @@ def _zero(fo: FileObject, start: int, length: int) -> None:
     zeros = bytes(min(length, _ZERO_CHUNK))
     end = start + length
     while start < end:
-        start += os.pwrite(fo.fd, zeros[: end - start], start)
+        start += fo.volume.backend.pwrite(fo.fd, zeros[: end - start], start)
 
 
 def query_allocated_ranges(
@@ -174,13 +173,13 @@ def _copy_stream(source: FileObject, target: FileObject, source_offset: int, tar
         if source.stream is not None:
             count = source.stream.read_into(source_offset + done, part)
         else:
-            count = os.preadv(source.fd, (part,), source_offset + done)
+            count = source.volume.backend.preadv(source.fd, (part,), source_offset + done)
         if not count:
             break
         if target.stream is not None:
             target.stream.write(target_offset + done, part[:count])
         else:
-            count = os.pwrite(target.fd, part[:count], target_offset + done)
+            count = target.volume.backend.pwrite(target.fd, part[:count], target_offset + done)
         done += count
     return done
 

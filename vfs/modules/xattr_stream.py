@@ -14,6 +14,7 @@ from vfs.modules.streams_xattr import BLOCK, END, REFERENCE, TOO_LARGE, allocati
 
 if TYPE_CHECKING:
     from vfs.modules.streams_xattr import StreamsXattr
+    from vfs.posix.backend import PosixBackend
     from vfs.posix.syscalls import Stat
 
 _log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class XattrStream:
         try:
             if copy_from >= 0:
                 store.backend.copy_range(copy_from, 0, fd, 0, os.fstat(copy_from).st_size)
-            _write_all(fd, 0, memoryview(contents))
+            _write_all(store.backend, fd, 0, memoryview(contents))
             store.put(self._fd, self.attribute, REFERENCE + name)
         except BaseException:
             os.close(fd)
@@ -149,7 +150,7 @@ class XattrStream:
             view[: len(data)] = data
             return len(data)
         try:
-            return os.preadv(self._side(name), (view,), offset)
+            return self._store.backend.preadv(self._side(name), (view,), offset)
         except FileNotFoundError:
             return 0
 
@@ -175,7 +176,7 @@ class XattrStream:
                 fd = self._spill(old)
             else:
                 fd = self._writable_side(name)
-            _write_all(fd, offset, view)
+            _write_all(self._store.backend, fd, offset, view)
 
     def truncate(self, size: int) -> None:
         """Set the end of file; an emptied stream returns to the attribute.
@@ -198,7 +199,7 @@ class XattrStream:
                 return
             else:
                 fd = self._writable_side(name)
-            os.ftruncate(fd, size)
+            self._store.backend.ftruncate(fd, size)
 
     def zero(self, start: int, length: int) -> None:
         """Make a range inside the stream zero.
@@ -220,7 +221,7 @@ class XattrStream:
         """
         name = reference_of(self._value())
         if name is not None:
-            os.fsync(self._side(name))
+            self._store.backend.fsync(self._side(name))
 
     def remove(self) -> None:
         """Remove the stream.
@@ -261,9 +262,9 @@ class XattrStream:
         self.name = name
 
 
-def _write_all(fd: int, offset: int, view: memoryview) -> None:
+def _write_all(backend: PosixBackend, fd: int, offset: int, view: memoryview) -> None:
     while view:
-        count = os.pwrite(fd, view, offset)
+        count = backend.pwrite(fd, view, offset)
         if not count:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         view = view[count:]
