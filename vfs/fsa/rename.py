@@ -95,7 +95,11 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
         if replaces and to.existing is not None and to.existing != to.path:
             # What is replaced differs in case; its spelling does not survive.
             volume.backend.rename(fo.path, to.existing, replace=True)
-            volume.backend.rename(to.existing, to.path, replace=False)
+            try:
+                volume.backend.rename(to.existing, to.path, replace=False)
+            except OSError:
+                volume.backend.rename(to.existing, fo.path, replace=False)
+                raise
         else:
             volume.backend.rename(fo.path, to.path, replace=replaces)
         lock.rename(old, volume.full_path(to.path))

@@ -9,7 +9,7 @@ import pytest
 
 from vfs.access import FILE_READ_DATA
 from vfs.constants import FILE_CREATE
-from vfs.fsa import read, write
+from vfs.fsa import read, rename, write
 from vfs.fsa.directory import open_scan
 from vfs.modules import loader
 from vfs.modules.base import INTERFACE_VERSION, OPERATIONS, ModuleError, ModuleOptions, VfsModule, split_words
@@ -165,6 +165,17 @@ def test_settings_of_a_file_are_looked_at_again(stacked, tmp_path):
         open_scan(directory, "*")
     settings.unlink()
     assert [entry.name for entry in open_scan(directory, "*")] == [".", ".."]
+
+
+def test_a_rename_that_fails_half_way_is_undone(stacked):
+    share = stacked("fault_inject", fault_inject__i_know="yes", fault_inject__rename="EIO,skip 1,count 1")
+    (share.root / "TARGET").touch()
+    file = share.open("file", disposition=FILE_CREATE)
+    with pytest.raises(NTStatusError):
+        rename.rename(file, "target", True)
+    assert (share.root / "file").exists()
+    rename.rename(file, "target", True)
+    assert [path.name for path in share.root.iterdir()] == ["target"]
 
 
 def test_readonly(stacked):
