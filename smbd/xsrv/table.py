@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Generic, TypeVar
 
 from messaging.dbwrap.base import Db
-from messaging.records import RecordCodec, RecordVersionError
+from messaging.records import RecordCodec, RecordError
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class GlobalTable(Generic[T]):
         raise TableFull(self.db.name)
 
     def get(self, global_id: int) -> T | None:
-        """Return the record of `global_id`, None if there is none or it is of an unknown version."""
+        """Return the record of `global_id`, None if there is none or it cannot be read."""
         value = self.db.parse(key_of(global_id))
         return None if value is None else self._decode(value)
 
@@ -87,6 +87,6 @@ class GlobalTable(Generic[T]):
     def _decode(self, value: bytes) -> T | None:
         try:
             return self._codec.decode(value)
-        except RecordVersionError as error:
+        except RecordError as error:
             _log.error("%s: %s", self.db.name, error)
             return None
