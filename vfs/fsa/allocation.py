@@ -10,6 +10,7 @@ from vfs.ntstatus import STATUS_DISK_FULL, NTStatusError
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
+_BLOCK: Final = 512
 _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 MAX_FILE_SIZE: Final = (1 << 63) - 1
 
@@ -25,8 +26,13 @@ def reserve(fo: FileObject, size: int) -> None:
         return
     if size > MAX_FILE_SIZE:
         raise NTStatusError(STATUS_DISK_FULL, "no file is that large")
+    backend = fo.volume.backend
+    # What is too much is refused beforehand: the kernel would fill the disk with it before it says so.
+    space = backend.fstatvfs(fo.fd)
+    if size - backend.stat(fo.fd).blocks * _BLOCK > space.f_bavail * space.f_frsize:
+        raise NTStatusError(STATUS_DISK_FULL, f"{size} bytes are more than there are")
     try:
-        fo.volume.backend.fallocate(fo.fd, 0, size, keep_size=True)
+        backend.fallocate(fo.fd, 0, size, keep_size=True)
     except OSError as error:
         if error.errno not in _CANNOT:
             raise

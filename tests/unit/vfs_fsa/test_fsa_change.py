@@ -145,6 +145,15 @@ def test_data_access_is_checked(share: Share) -> None:
     assert status_of(lambda: set_info.set_end_of_file(appender, 0)) == nt.STATUS_ACCESS_DENIED
 
 
+def test_more_than_the_disk_has_is_not_even_tried(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    fo = share.create("file")
+    backend = fo.volume.backend
+    monkeypatch.setattr(backend, "fallocate", lambda *_args, **_kwargs: pytest.fail("would have filled the disk"))
+    space = backend.fstatvfs(fo.fd)
+    too_much = (space.f_bavail + 1) * space.f_frsize
+    assert status_of(lambda: set_info.set_allocation(fo, too_much)) == nt.STATUS_DISK_FULL
+
+
 def test_sizes(share: Share) -> None:
     fo = share.create("file")
     set_info.set_end_of_file(fo, 5000)
