@@ -1,0 +1,130 @@
+"""`kernel oplocks = yes`: programs on the server break the oplocks of clients, and wait for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from smbd.wire.constants import SMB2_OPLOCK_BREAK
+from smbd.wire.create import CreateResponse
+from smbd.wire.oplock_break import OplockBreakAcknowledgment, OplockBreakNotification
+from tests.protocol.leases import H, R, W, assert_no_break, next_break, open_leased, state_of
+from tests.protocol.test_oplock_breaks import send_open
+from tests.servers import Server, server_class
+from tests.smbxcli import File, Session, Tree
+from vfs.access import FILE_READ_ATTRIBUTES
+from vfs.constants import FILE_CREATE, FILE_OPEN
+from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEVEL_II, OPLOCK_NONE
+from vfs.ntstatus import STATUS_SUCCESS
+
+pytestmark = pytest.mark.slow
+
+_READ = "import sys; print(open(sys.argv[1]).read(), end='')"
+_PATIENCE_S = 20.0
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    kind = server_class()
+    if why := kind.unavailable():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="kernel-oplocks-") as scratch:
+        Path(scratch).chmod(0o755)
+        shares = {"tmp": {"read only": "no", "kernel oplocks": "yes"}}
+        with kind(Path(scratch) / "server", shares=shares) as running:
+            yield running
+            running.check_alive()
+
+
+@pytest.fixture
+def other(login: Callable[..., Session]) -> Tree:
+    return login(client_guid=b"another client--").tree_connect("tmp")
+
+
+class LocalReader:
+    """A program on the server that reads a file."""
+
+    def __init__(self, server: Server, name: str) -> None:
+        path = str(server.share_path("tmp") / name)
+        self._process = subprocess.Popen([sys.executable, "-S", "-c", _READ, path], stdout=subprocess.PIPE, text=True)
+
+    def waits(self) -> bool:
+        return self._process.poll() is None
+
+    def contents(self) -> str:
+        output, _ = self._process.communicate(timeout=_PATIENCE_S)
+        assert self._process.returncode == 0
+        return output
+
+
+def broken_to(file: File) -> int:
+    told = next_break(file.tree.session.connection)
+    assert isinstance(told, OplockBreakNotification)
+    assert told.file_id_volatile == file.volatile
+    return told.oplock_level
+
+
+def acknowledge(file: File) -> None:
+    answer = OplockBreakAcknowledgment(file.persistent, file.volatile, OPLOCK_NONE)
+    assert file.send(SMB2_OPLOCK_BREAK, answer).recv().status == STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("level", [OPLOCK_BATCH, OPLOCK_EXCLUSIVE])
+def test_a_local_open_waits_for_the_acknowledgment(server: Server, tree: Tree, name: str, level: int) -> None:
+    holder = tree.create(name, disposition=FILE_CREATE, oplock=level)
+    assert holder.response.oplock_level == level
+    reader = LocalReader(server, name)
+    assert broken_to(holder) == OPLOCK_NONE
+    holder.write(b"was cached")
+    assert reader.waits()
+    acknowledge(holder)
+    assert reader.contents() == "was cached"
+    holder.close()
+
+
+def test_a_local_open_goes_on_when_the_client_closes(server: Server, tree: Tree, name: str) -> None:
+    holder = tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    reader = LocalReader(server, name)
+    assert broken_to(holder) == OPLOCK_NONE
+    assert reader.waits()
+    holder.close()
+    assert reader.contents() == ""
+
+
+def test_another_client_waits_as_well(tree: Tree, other: Tree, name: str) -> None:
+    holder = tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    waiting = send_open(other, name, oplock=OPLOCK_BATCH)
+    assert broken_to(holder) == OPLOCK_NONE
+    assert waiting.recv_interim() is not None
+    acknowledge(holder)
+    assert waiting.recv().body(CreateResponse).oplock_level == OPLOCK_NONE
+
+
+def test_another_client_gets_the_oplock_when_the_first_closes(tree: Tree, other: Tree, name: str) -> None:
+    holder = tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    waiting = send_open(other, name, oplock=OPLOCK_BATCH)
+    assert broken_to(holder) == OPLOCK_NONE
+    holder.close()
+    assert waiting.recv().body(CreateResponse).oplock_level == OPLOCK_BATCH
+
+
+def test_looking_at_attributes_breaks_nothing(tree: Tree, other: Tree, name: str) -> None:
+    tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    looker = other.create(name, access=FILE_READ_ATTRIBUTES, disposition=FILE_OPEN)
+    assert_no_break(tree.session.connection)
+    looker.close()
+
+
+def test_neither_level_ii_nor_leases_are_granted(tree: Tree, name: str) -> None:
+    shared = tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_LEVEL_II)
+    assert shared.response.oplock_level == OPLOCK_NONE
+    shared.close()
+    leased = open_leased(tree, name, b"k" * 16, R | H | W, disposition=FILE_OPEN)
+    assert leased.response.oplock_level == OPLOCK_NONE
+    assert not state_of(leased)
+    leased.close()
