@@ -18,7 +18,7 @@ from tests.protocol.test_oplock_breaks import send_open
 from tests.servers import Server, server_class
 from tests.smbxcli import File, Session, Tree
 from vfs.access import FILE_READ_ATTRIBUTES
-from vfs.constants import FILE_CREATE, FILE_OPEN
+from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
 from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from vfs.ntstatus import STATUS_SUCCESS
 
@@ -118,6 +118,15 @@ def test_looking_at_attributes_breaks_nothing(tree: Tree, other: Tree, name: str
     looker = other.create(name, access=FILE_READ_ATTRIBUTES, disposition=FILE_OPEN)
     assert_no_break(tree.session.connection)
     looker.close()
+
+
+def test_a_stream_is_not_the_business_of_the_kernel(tree: Tree, other: Tree, name: str) -> None:
+    tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    stream = other.create(f"{name}:stream", disposition=FILE_OPEN_IF, oplock=OPLOCK_BATCH)
+    assert stream.response.oplock_level == OPLOCK_BATCH
+    stream.write(b"contents")
+    assert_no_break(tree.session.connection)
+    stream.close()
 
 
 def test_neither_level_ii_nor_leases_are_granted(tree: Tree, name: str) -> None:
