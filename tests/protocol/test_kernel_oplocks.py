@@ -25,6 +25,14 @@ from vfs.ntstatus import STATUS_SUCCESS
 pytestmark = pytest.mark.slow
 
 _READ = "import sys; print(open(sys.argv[1]).read(), end='')"
+_HOLD_LEASE = """
+import fcntl, signal, sys
+signal.signal(signal.SIGIO, signal.SIG_IGN)
+file = open(sys.argv[1], "r+b")
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("leased", flush=True)
+sys.stdin.read()
+"""
 _PATIENCE_S = 20.0
 
 
@@ -111,6 +119,21 @@ def test_another_client_gets_the_oplock_when_the_first_closes(tree: Tree, other:
     assert broken_to(holder) == OPLOCK_NONE
     holder.close()
     assert waiting.recv().body(CreateResponse).oplock_level == OPLOCK_BATCH
+
+
+def test_a_client_waits_for_the_lease_of_a_local_program(server: Server, tree: Tree, name: str) -> None:
+    tree.create(name, disposition=FILE_CREATE).close()
+    path = str(server.share_path("tmp") / name)
+    with subprocess.Popen(
+        [sys.executable, "-S", "-c", _HOLD_LEASE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"leased\n"
+        waiting = send_open(tree, name)
+        assert waiting.recv_interim() is not None
+        program.stdin.close()
+        assert waiting.recv().status == STATUS_SUCCESS
 
 
 def test_looking_at_attributes_breaks_nothing(tree: Tree, other: Tree, name: str) -> None:

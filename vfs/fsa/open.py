@@ -115,6 +115,8 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
                     raise from_oserror(error, "open") from None
                 leased = _leased(volume, params, parsed.path)
                 if leased is None:
+                    if volume.kernel_oplocks is not None:
+                        await volume.kernel_oplocks.pause(races)
                     races += 1
                     continue
                 watch = leased

@@ -6,7 +6,8 @@ read from a signalfd in the event loop, the client is told to go down to nothing
 given back and the other's open goes on. If all that takes too long the kernel takes the lease (lease-break-time).
 
 There is no such thing for what several may hold, so level II oplocks and leases are not granted on such a share.
-Opens through the server meet the kernel's lease as well, before they come to the share modes: `wait_for_owner`.
+Opens through the server meet the kernel's lease as well, before they come to the share modes: `wait_for_owner`. Those
+of local programs they wait for, too: `KernelOplocks.pause`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import signal
 import struct
 from typing import TYPE_CHECKING, Final
 
+from messaging.waiter import Waiter
 from vfs.file_id import FileId
 from vfs.locking import breaks
 from vfs.locking.oplock import LEASE_NONE, LEASE_WRITE, OPLOCK_LEASE, STATE_OF_LEVEL, Break
@@ -42,6 +44,7 @@ _INFO: Final = struct.Struct("=I16xi")
 """signalfd_siginfo: ssi_signo and ssi_fd."""
 _MAX_INFOS: Final = 32
 _SIGSET_SIZE: Final = 128
+_FIRST_PAUSE_S: Final = 0.25
 
 _signalfd = ctypes.CDLL(None, use_errno=True).signalfd
 _signalfd.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
@@ -110,6 +113,23 @@ class KernelOplocks:
         except OSError as error:
             # The kernel has taken it back already, as its patience is shorter than the server's was.
             _log.debug("%s: the kernel lease is gone: %s", fo.name, error)
+
+    def pause(self, earlier: int) -> Waiter[None]:
+        """Return what to wait on before opening a file again that a local program has a lease on.
+
+        The kernel does not say when such a lease is gone, but it is within lease-break-time. An open is given up
+        after eight tries (`vfs.fsa.open`): these are 64 seconds.
+
+        Args:
+            earlier: how often the open has waited so; each time it waits twice as long.
+        """
+        waiter: Waiter[None] = Waiter()
+
+        def over() -> None:
+            waiter.set_result(None)
+
+        self._reactor.call_later(_FIRST_PAUSE_S * 2**earlier, over)
+        return waiter
 
     def close(self) -> None:
         """Wait for signals no longer."""
