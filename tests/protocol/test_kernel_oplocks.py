@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from smbd.wire.constants import SMB2_OPLOCK_BREAK
+from smbd.wire.constants import SMB2_GLOBAL_CAP_LEASING, SMB2_OPLOCK_BREAK
 from smbd.wire.create import CreateResponse
 from smbd.wire.oplock_break import OplockBreakAcknowledgment, OplockBreakNotification
 from tests.protocol.leases import H, R, W, assert_no_break, next_break, open_leased, state_of
 from tests.protocol.test_oplock_breaks import send_open
 from tests.servers import Server, server_class
-from tests.smbxcli import File, Session, Tree
+from tests.smbxcli import Connection, File, Offer, Session, Tree
 from vfs.access import FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
 from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEVEL_II, OPLOCK_NONE
@@ -150,6 +150,16 @@ def test_a_stream_is_not_the_business_of_the_kernel(tree: Tree, other: Tree, nam
     stream.write(b"contents")
     assert_no_break(tree.session.connection)
     stream.close()
+
+
+def test_no_leases_are_offered_if_all_shares_have_kernel_oplocks(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    options = {"kernel oplocks": "yes"}
+    with (
+        server_class()(tmp_path / "server", shares={"tmp": {}}, options=options) as running,
+        Connection.open("127.0.0.1", running.port, Offer()) as connection,
+    ):
+        assert not connection.agreement.response.capabilities & SMB2_GLOBAL_CAP_LEASING
 
 
 def test_neither_level_ii_nor_leases_are_granted(tree: Tree, name: str) -> None:

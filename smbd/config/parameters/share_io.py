@@ -15,7 +15,8 @@ class ShareIoParams(ParameterSet, scope=SHARE):
     kernel_oplocks = Param(
         BOOL,
         False,
-        "Break oplocks when a local program opens the file. Leases and level II oplocks are not granted then.",
+        "Break oplocks when a local program opens the file. Leases and level II oplocks are not granted then; "
+        "in [global], no share grants leases.",
     )
     kernel_share_modes = Param(
         BOOL,
