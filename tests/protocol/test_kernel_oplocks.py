@@ -17,7 +17,7 @@ from tests.protocol.leases import H, R, W, assert_no_break, next_break, open_lea
 from tests.protocol.test_oplock_breaks import send_open
 from tests.servers import Server, server_class
 from tests.smbxcli import Connection, File, Offer, Session, Tree
-from vfs.access import FILE_READ_ATTRIBUTES
+from vfs.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
 from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from vfs.ntstatus import STATUS_SUCCESS
@@ -134,6 +134,21 @@ def test_a_client_waits_for_the_lease_of_a_local_program(server: Server, tree: T
         assert waiting.recv_interim() is not None
         program.stdin.close()
         assert waiting.recv().status == STATUS_SUCCESS
+
+
+def test_the_file_of_another_owner_is_backed_as_well(server: Server, tree: Tree, name: str) -> None:
+    path = server.share_path("tmp") / name
+    path.write_text("of the one who runs the tests")
+    path.chmod(0o666)
+    access = FILE_GENERIC_READ | FILE_GENERIC_WRITE
+    holder = tree.create(name, access=access, disposition=FILE_OPEN, oplock=OPLOCK_BATCH)
+    assert holder.response.oplock_level == OPLOCK_BATCH
+    reader = LocalReader(server, name)
+    assert broken_to(holder) == OPLOCK_NONE
+    assert reader.waits()
+    acknowledge(holder)
+    assert reader.contents() == "of the one who runs the tests"
+    holder.close()
 
 
 def test_looking_at_attributes_breaks_nothing(tree: Tree, other: Tree, name: str) -> None:

@@ -152,8 +152,13 @@ class KernelOplocks:
         The descriptor may have been closed since, and its number used again.
         """
         fo = self._held.get(fd)
-        if fo is None or fo.fd != fd or fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+        if fo is None or fo.fd != fd:
             return
+        try:
+            if fcntl.fcntl(fd, fcntl.F_GETLEASE) == fcntl.F_WRLCK:
+                return
+        except OSError:
+            return  # the open failed after it was given the lease
         _log.debug("%s: somebody opens it beside the server", fo.name)
         breaks.ask_owner(fo, LEASE_NONE)
 
