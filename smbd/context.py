@@ -14,6 +14,7 @@ from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
+from vfs.locking.kernel_oplock import KernelOplocks
 from vfs.notify.notifier import Notifier
 from vfs.volume import IdMap
 
@@ -68,6 +69,7 @@ class ServerContext:
         self.start_time = start_time
         self.client: Client | None = None
         self.names: Names | None = None
+        self._kernel_oplocks: KernelOplocks | None = None
         self.on_reload: list[Callable[[Config], None]] = []
 
     def set_config(self, config: Config) -> None:
@@ -84,6 +86,16 @@ class ServerContext:
         """How the file system layer translates owners and groups."""
         idmap = self.auth.idmap
         return IdMap(idmap.uid_to_sid, idmap.gid_to_sid, idmap.sid_to_uid, idmap.sid_to_gid)
+
+    def kernel_oplocks(self) -> KernelOplocks:
+        """What backs oplocks by leases of the kernel; made for the first share that wants it.
+
+        Raises:
+            OSError: no descriptor is left.
+        """
+        if self._kernel_oplocks is None:
+            self._kernel_oplocks = KernelOplocks(self.loop)
+        return self._kernel_oplocks
 
     def share(self, name: str) -> ShareParams | None:
         """Return the share `name` as configured now."""

@@ -7,7 +7,7 @@
  5. Process title.
  6. Log: the file of this client (%m), opened by this process.
  7. Garbage collector: what the parent made was frozen; collections are made rare.
- 8. Event loop; its signal handlers are set, then signals are let in.
+ 8. Event loop; its signal handlers are set, then signals are let in, but for those of `kernel oplocks`.
  9. The parent's death is watched: the read end of a pipe whose only writer is the parent.
 10. Server id and bus: the lock file, the ZeroMQ context, the socket. From here on the others see the process.
 
@@ -36,6 +36,7 @@ from smbd.config.substitute import SubstContext
 from smbd.confsource import ConfigSource
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
+from vfs.locking import kernel_oplock
 
 #: Allocations between collections of the youngest generation: requests make few cycles.
 _GC_THRESHOLD: Final = 50_000
@@ -130,7 +131,8 @@ def enter(
     loop = EventLoop()
     loop.add_signal(signal.SIGTERM, on_terminate)
     loop.add_signal(signal.SIGHUP, on_hangup)
-    signal.pthread_sigmask(signal.SIG_SETMASK, inherited.signal_mask)
+    # Those that a signalfd receives stay blocked, in the threads to come as well.
+    signal.pthread_sigmask(signal.SIG_SETMASK, inherited.signal_mask | kernel_oplock.SIGNALS)
     # 9
     life_fd = inherited.life_fd
 

@@ -14,6 +14,7 @@ from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_u
 
 if TYPE_CHECKING:
     from vfs.locking.brlock_db import ByteRangeLocks
+    from vfs.locking.kernel_oplock import KernelOplocks
     from vfs.locking.share_mode import ShareModes
     from vfs.notify.notifier import Notifier
     from vfs.posix.backend import PosixBackend
@@ -165,6 +166,7 @@ class Volume:
         byte_locks: the byte-range locks of all processes; None if none are kept (`locking = no`).
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
         notifier: tells who watches directories; None if nobody can.
+        kernel_oplocks: backs oplocks by leases of the kernel; None without `kernel oplocks`.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
@@ -179,6 +181,7 @@ class Volume:
         "checked_locks",
         "hidden",
         "id_map",
+        "kernel_oplocks",
         "notifier",
         "options",
         "read_only",
@@ -200,6 +203,7 @@ class Volume:
         *,
         byte_locks: ByteRangeLocks | None = None,
         notifier: Notifier | None = None,
+        kernel_oplocks: KernelOplocks | None = None,
     ) -> None:
         self.id_map = id_map
         self.share_name = share_name
@@ -208,6 +212,7 @@ class Volume:
         self.share_modes = share_modes
         self.byte_locks = byte_locks
         self.notifier = notifier
+        self.kernel_oplocks = kernel_oplocks
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = options.read_only
         self.streams = (

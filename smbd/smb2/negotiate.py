@@ -204,7 +204,8 @@ def _capabilities(connection: Connection) -> int:
     parameters = connection.ctx.config.globals
     dialect = connection.dialect
     capabilities = 0 if dialect == SMB2_DIALECT_202 else SMB2_GLOBAL_CAP_LARGE_MTU
-    if dialect >= SMB2_DIALECT_210 and parameters.smb2_leases:
+    # With `kernel oplocks` in [global] clients had better ask for oplocks: no share grants leases.
+    if dialect >= SMB2_DIALECT_210 and parameters.smb2_leases and not parameters.share_defaults.kernel_oplocks:
         capabilities |= SMB2_GLOBAL_CAP_LEASING
         if dialect >= SMB2_DIALECT_300 and parameters.smb3_directory_leases is not False:
             capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING

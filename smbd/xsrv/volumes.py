@@ -47,7 +47,6 @@ _SAME_NAME: Final = (
     "hide_unwriteable_files",
     "inherit_acls",
     "inherit_permissions",
-    "level2_oplocks",
     "map_archive",
     "map_hidden",
     "map_system",
@@ -69,6 +68,8 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     for name in _SAME_NAME:
         setattr(options, name, getattr(share, name))
     options.read_only = read_only
+    # The kernel has leases that break when somebody writes, but not for files that are open for writing.
+    options.level2_oplocks = share.level2_oplocks and not share.kernel_oplocks
     options.case_sensitive = bool(share.case_sensitive)
     options.default_case_upper = share.default_case == "upper"
     options.map_readonly = share.map_readonly != MAP_READONLY_NO
@@ -151,4 +152,5 @@ def make_volume(
         ctx.id_map,
         byte_locks=ctx.databases.byte_locks if share.locking else None,
         notifier=ctx.notifier,
+        kernel_oplocks=ctx.kernel_oplocks() if share.kernel_oplocks else None,
     )

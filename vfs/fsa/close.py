@@ -40,6 +40,8 @@ def close_file(fo: FileObject) -> None:
         if fo.written:
             leasing.parent_changed(fo)
         lock.unlock_all(fo)
+        if fo.volume.kernel_oplocks is not None:
+            fo.volume.kernel_oplocks.release(fo)
         try:
             _leave(fo)
         finally:

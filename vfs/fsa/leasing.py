@@ -41,6 +41,8 @@ def requested_level(fo: FileObject) -> int:
     volume = fo.volume
     if not volume.options.oplocks:
         return OPLOCK_NONE
+    if volume.kernel_oplocks is not None and level == OPLOCK_LEASE:
+        return OPLOCK_NONE  # the kernel could not keep local programs from breaking it unseen
     if fo.is_directory:
         lease = fo.owner.lease
         return level if lease is not None and lease.on_directory else OPLOCK_NONE

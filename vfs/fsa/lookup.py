@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, find_mangled
 from vfs.fsa.names import component_to_str
 from vfs.fsa.visibility import path_is_vetoed
+from vfs.locking.kernel_oplock import is_leased
 from vfs.modules.side_files import hides
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -166,6 +167,8 @@ def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int)
             # EROFS, ETXTBSY, ENXIO (sockets): another mode may do.
             if index == last or error.errno in _FINAL_ERRORS:
                 raise
+            if modes[0] != os.O_RDONLY and is_leased(error):
+                raise  # who wants the contents has to wait
         else:
             return Opened(fd, path, mode)
     raise NTStatusError(STATUS_ACCESS_DENIED, "no way to open")

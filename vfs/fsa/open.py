@@ -7,7 +7,7 @@ looked up by the kernel in the spelling of the client first; only if that fails 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vfs.access import (
     DELETE,
@@ -38,6 +38,7 @@ from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
 from vfs.locking.breaks import MustWait, settle
+from vfs.locking.kernel_oplock import is_leased, wait_for_owner
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -54,6 +55,9 @@ from vfs.ntstatus import (
 from vfs.token import SecurityToken
 from vfs.volume import Volume
 
+if TYPE_CHECKING:
+    from messaging.dbwrap.watch import Watch
+
 __all__ = ["EaEntry", "FileObject", "OpenOwner", "OpenParams", "open_file"]
 
 _RACES: Final = 8
@@ -66,6 +70,7 @@ _MODES_READ: Final = (os.O_RDONLY,)
 _MODES_WRITE: Final = (os.O_RDWR, os.O_WRONLY, os.O_RDONLY)
 _MODES_READ_WRITE: Final = (os.O_RDWR, os.O_RDONLY)
 _MODES_STATUS: Final = (os.O_RDONLY, os.O_PATH)
+_MODES_PATH: Final = (os.O_PATH,)
 _MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_WRONLY, os.O_PATH)
 
 
@@ -106,7 +111,15 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
             except MustWait as blocked:
                 watch = blocked.watch
             except OSError as error:
-                raise from_oserror(error, "open") from None
+                if not is_leased(error):
+                    raise from_oserror(error, "open") from None
+                leased = _leased(volume, params, parsed.path)
+                if leased is None:
+                    if volume.kernel_oplocks is not None:
+                        await volume.kernel_oplocks.pause(races)
+                    races += 1
+                    continue
+                watch = leased
             else:
                 if fo is not None:
                     return fo
@@ -119,6 +132,23 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         if params.watch is not None:
             params.watch.depart()
     raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
+
+
+def _leased(volume: Volume, params: OpenParams, path: bytes) -> Watch | None:
+    """Return what to wait on when the kernel refuses an open because of a lease; None to try again at once.
+
+    Raises:
+        NTStatusError: the file can no longer be found.
+    """
+    try:
+        watch = wait_for_owner(volume, resolve(volume, path), params.watch)
+    except NameFreeError:
+        return None
+    except OSError as error:
+        raise from_oserror(error, "open") from None
+    if watch is not None:
+        params.watch = watch
+    return watch
 
 
 def _attempt(
@@ -154,7 +184,10 @@ def _modes(volume: Volume, desired: int, options: int) -> tuple[int, ...]:
         return _MODES_ANY
     if desired & _WRITE or desired & MAXIMUM_ALLOWED:
         return _MODES_READ_WRITE if desired & _READ else _MODES_WRITE
-    return _MODES_READ if desired & _READ else _MODES_STATUS
+    if desired & _READ:
+        return _MODES_READ
+    # A descriptor that can read would break the lease that is behind an oplock.
+    return _MODES_STATUS if volume.kernel_oplocks is None else _MODES_PATH
 
 
 def _open_existing(

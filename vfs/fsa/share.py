@@ -115,7 +115,9 @@ def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:
     )
     if level == OPLOCK_LEASE:
         return leasing.join(fo, state)
-    return Oplock(level) if level != OPLOCK_NONE else None
+    if level == OPLOCK_NONE or (volume.kernel_oplocks is not None and not volume.kernel_oplocks.acquire(fo)):
+        return None
+    return Oplock(level)
 
 
 def _add(lock: ShareModeLock, fo: FileObject, path: bytes) -> None:
@@ -144,6 +146,8 @@ def share_mode_entry(fo: FileObject) -> ShareModeEntry:
 
 def withdraw(fo: FileObject) -> None:
     """Undo `enter` and close the descriptor: the open did not succeed after all. Nothing is deleted."""
+    if fo.volume.kernel_oplocks is not None:
+        fo.volume.kernel_oplocks.release(fo)
     try:
         with fo.volume.share_modes.lock(fo.file_id) as lock:
             lock.remove(fo.owner.server_id, fo.owner.open_id)

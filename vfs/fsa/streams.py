@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 _MODES: Final = (os.O_RDONLY, os.O_WRONLY, os.O_PATH)
+_MODES_PATH: Final = (os.O_PATH,)
 _FLAGS: Final = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
 _READ: Final = FILE_READ_DATA | FILE_EXECUTE
@@ -152,8 +153,10 @@ def _open_file(
     volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
 ) -> tuple[Opened, bool]:
     """Return a descriptor of the file of a stream, and whether the file was created for it."""
+    # One that can read would break the kernel's lease behind an oplock on the file.
+    modes = _MODES if volume.kernel_oplocks is None else _MODES_PATH
     try:
-        return open_path(volume, path, _MODES, _FLAGS), False
+        return open_path(volume, path, modes, _FLAGS), False
     except NameFreeError as free:
         if params.create_disposition not in CREATES:
             raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file does not exist") from None
@@ -169,9 +172,9 @@ def _open_file(
     try:
         file = create.create(volume, token, wanted, OpenOwner(owner.server_id, owner.open_id), path)
     except FileExistsError:
-        return open_path(volume, path, _MODES, _FLAGS), False
+        return open_path(volume, path, modes, _FLAGS), False
     share.withdraw(file)
-    return open_path(volume, path, _MODES, _FLAGS), True
+    return open_path(volume, path, modes, _FLAGS), True
 
 
 def _remove_file(fo: FileObject) -> None:

@@ -98,6 +98,14 @@ def send(modes: ShareModes, file_id: FileId, breaks: Iterable[Break]) -> None:
         modes.send_break(entry.server_id, _encode(BreakRequest(file_id.key(), entry.open_id, state)))
 
 
+def ask_owner(fo: FileObject, state: int) -> None:
+    """Ask the owner of `fo` itself to go down to `state`: somebody who is not in the share modes wants that."""
+    owner = fo.owner
+    fo.volume.share_modes.send_break(
+        owner.server_id, _encode(BreakRequest(fo.file_id.key(), owner.open_id, state))
+    )
+
+
 def contend_level2(fo: FileObject) -> None:
     """Take read caching away from the others: `fo` is about to change data, or to lock a range ([MS-FSA] 2.1.5.4, .8).
 

@@ -26,6 +26,8 @@ def set_level(fo: FileObject, level: int) -> None:
     oplock.level = level
     if level == OPLOCK_NONE:
         fo.oplock = None
+    if fo.volume.kernel_oplocks is not None:
+        fo.volume.kernel_oplocks.release(fo)
     with fo.volume.share_modes.lock(fo.file_id) as lock:
         entry = lock.find(fo.owner.server_id, fo.owner.open_id)
         if entry is not None:

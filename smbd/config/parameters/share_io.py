@@ -12,8 +12,18 @@ class ShareIoParams(ParameterSet, scope=SHARE):
 
     oplocks = Param(BOOL, True, "Grant oplocks and leases on files of the share.")
     level2_oplocks = Param(BOOL, True, "Grant read-only oplocks as well.")
-    kernel_oplocks = Param(BOOL, False, "Break oplocks when a local program opens the file.", status=KNOWN)
-    kernel_share_modes = Param(BOOL, False, "Share modes are also kernel locks.", status=KNOWN)
+    kernel_oplocks = Param(
+        BOOL,
+        False,
+        "Break oplocks when a local program opens the file. Leases and level II oplocks are not granted then; "
+        "in [global], no share grants leases.",
+    )
+    kernel_share_modes = Param(
+        BOOL,
+        False,
+        "The kernel has no share modes any more: Linux 5.15 took mandatory locks (`LOCK_MAND`) away.",
+        status=ACCEPTED,
+    )
     fake_oplocks = Param(BOOL, False, "Grant every oplock and never break one; loses data.", status=KNOWN)
     durable_handles = Param(BOOL, True, "Keep open files for clients that lose their connection.")
     locking = Param(BOOL, True, "Off: accept all byte-range locks without keeping them.")
