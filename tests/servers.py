@@ -69,6 +69,8 @@ BASE_GLOBALS: Mapping[str, str] = {
     "server multi channel support": "yes",
     "smb2 leases": "yes",
 }
+#: Where Samba's own tools are: on the PATH, ours of the same names come first.
+_DEBIAN = "/usr/bin:/usr/sbin:/bin:/sbin"
 _STATE_DIRECTORIES = ("private", "lock", "state", "cache", "pid", "ncalrpc", "log")
 
 
@@ -383,7 +385,7 @@ class SambaServer(Server):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        if not Path(cls._SMBD).exists() or shutil.which("smbpasswd") is None:
+        if not Path(cls._SMBD).exists() or shutil.which("smbpasswd", path=_DEBIAN) is None:
             return "Debian's samba is not installed"
         if os.geteuid() != 0:
             return "Samba's smbd needs root"
@@ -393,7 +395,7 @@ class SambaServer(Server):
         return [self._SMBD, "-F", "--no-process-group", "-s", str(self.conf_path)]
 
     def _password_command(self, user: str) -> list[str]:
-        tool = shutil.which("smbpasswd") or "smbpasswd"
+        tool = shutil.which("smbpasswd", path=_DEBIAN) or "smbpasswd"
         return [tool, "-c", str(self.conf_path), "-s", "-a", user]
 
 
