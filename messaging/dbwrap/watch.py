@@ -105,6 +105,11 @@ class WatchedDb(Db):
         with self.fetch_locked(key) as record:
             record.drop(gone, alert=alert)
 
+    def drop_watch(self, key: bytes, server_id: ServerId, instance: int) -> None:
+        """Take what is left of one watch out of a record's list; see `WatchedRecord.drop`."""
+        with self.fetch_locked(key) as record:
+            record.drop([one for one in record.watchers if (one.server_id, one.instance) == (server_id, instance)])
+
     def depart(self, watch: Watch) -> None:
         """See `Watch.depart`."""
 
@@ -170,17 +175,20 @@ class WatchedRecord(Record):
             self._record.store(value)
             self.value = value
 
-    def watch(self, blocker: ServerId | None = None, timeout: float | None = None) -> Watch:
+    def watch(
+        self, blocker: ServerId | None = None, timeout: float | None = None, wish: bytes = b""
+    ) -> Watch:
         """Enter the list at its end. The watch is in force when the record is unlocked.
 
         Args:
             blocker: the process that stands in the way; its death ends the wait, too.
             timeout: seconds after which the wait ends anyhow.
+            wish: what is waited for, for those who look at `watchers`.
         """
         service = self._db.service
         if service is None:
             raise DbError(f"{self._db.name} is open for reading only")
-        watch = service.new_watch(self._db, self.key)
+        watch = service.new_watch(self._db, self.key, wish)
         self.watchers = (*self.watchers, watch.entry)
         self._list_changed = True
         self._will_arm(watch, blocker, timeout)
@@ -202,6 +210,12 @@ class WatchedRecord(Record):
         if watch.entry in self.watchers:
             self.drop([watch.entry])
         watch.forget()
+
+    def ahead_of(self, watch: Watch | None) -> tuple[Watcher, ...]:
+        """Return who came before `watch`: everybody, if it is not in the list."""
+        if watch is None or watch.entry not in self.watchers:
+            return self.watchers
+        return self.watchers[: self.watchers.index(watch.entry)]
 
     def drop(self, gone: Sequence[Watcher], *, alert: bool = True) -> None:
         """Take entries out of the list and alert the successor of the last of them."""

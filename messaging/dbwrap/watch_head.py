@@ -26,10 +26,15 @@ _HEAD: Final = struct.Struct("<BBI")
 
 
 class Watcher(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One entry of the list: who wants to know, and which of his watches it is."""
+    """One entry of the list: who wants to know, and which of his watches it is.
+
+    Attributes:
+        wish: what he waits for, in the words of the database's user; told to whoever looks at the list.
+    """
 
     server_id: ServerId
     instance: int
+    wish: bytes = b""
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -80,16 +80,16 @@ class WatchService:
         """Make `db` known: alerts name it by its name, which is the same in all processes."""
         self._dbs[db.name] = db
 
-    def new_watch(self, db: WatchedDb, key: bytes) -> Watch:
+    def new_watch(self, db: WatchedDb, key: bytes, wish: bytes) -> Watch:
         """Make a watch that is in no list yet."""
         self._last_instance += 1
-        watch = Watch(self, db, key, self._last_instance)
-        self._watches[watch.instance] = watch
+        watch = Watch(self, db, key, Watcher(self.bus.server_id, self._last_instance, wish))
+        self._watches[self._last_instance] = watch
         return watch
 
     def remove(self, watch: Watch) -> None:
         """Forget a watch that has left the list."""
-        self._watches.pop(watch.instance, None)
+        self._watches.pop(watch.entry.instance, None)
 
     def alert(self, db: WatchedDb, key: bytes, watchers: Sequence[Watcher]) -> None:
         """Wake the first living one of `watchers`; drop the dead ones before it from the record.
@@ -119,7 +119,7 @@ class WatchService:
         # It has left meanwhile and alerted its successor itself. Make sure that nothing of it is left behind.
         db = self._dbs.get(alert.db_name)
         if db is not None:
-            db.drop_watchers(alert.key, [Watcher(self.bus.server_id, alert.instance)])
+            db.drop_watch(alert.key, self.bus.server_id, alert.instance)
 
 
 class Watch:
@@ -130,6 +130,7 @@ class Watch:
     `messaging.dbwrap.watch.wait_until` does all that.
 
     Attributes:
+        entry: how the list names it.
         waiter: completes with the reason. Each `resume` makes a new one.
         left: it is not in the list any more.
     """
@@ -143,18 +144,16 @@ class Watch:
         "_timer",
         "db",
         "entry",
-        "instance",
         "key",
         "left",
         "waiter",
     )
 
-    def __init__(self, service: WatchService, db: WatchedDb, key: bytes, instance: int) -> None:
+    def __init__(self, service: WatchService, db: WatchedDb, key: bytes, entry: Watcher) -> None:
         self._service = service
         self.db = db
         self.key = key
-        self.instance = instance
-        self.entry = Watcher(service.bus.server_id, instance)
+        self.entry = entry
         self.waiter: Waiter[int] = Waiter()
         self.left = False
         self._timer: TimerHandle | None = None

@@ -15,7 +15,6 @@ from smbd.wire.constants import (
 )
 from smbd.wire.lock import LockElement
 from tests.servers import unlike_samba
-from tests.smbxcli import ReplyTimeoutError
 from vfs.ntstatus import STATUS_CANCELLED, STATUS_PENDING, STATUS_RANGE_NOT_LOCKED, STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
@@ -113,25 +112,14 @@ def test_a_waiter_may_wait_for_its_own_client(tree, name):
     assert pending.recv().status == STATUS_SUCCESS
 
 
-def served(waits):
-    """The file whose wait ends first; waiters are woken in order, but one that is awake may be faster."""
-    for _ in range(100):
-        for file, pending in waits.items():
-            try:
-                assert pending.recv(timeout=0.1).status == STATUS_SUCCESS
-            except ReplyTimeoutError:
-                continue
-            return file
-    raise AssertionError("nobody got the lock")
-
-
-def test_each_unlock_serves_one_waiter(holder, open_elsewhere):
-    waits = {file: wait(file) for file in [open_elsewhere() for _ in range(3)]}
+def test_first_come_first_served(holder, open_elsewhere):
+    files = [open_elsewhere() for _ in range(3)]
+    waits = [wait(file) for file in files]
     before = holder
-    while waits:
+    for file, pending in zip(files, waits, strict=True):
         unlock(before)
-        before = served(waits)
-        del waits[before]
+        assert pending.recv().status == STATUS_SUCCESS
+        before = file
 
 
 def test_shared_locks_are_had_together(holder, open_elsewhere):

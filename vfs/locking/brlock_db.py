@@ -1,7 +1,9 @@
 """The database of byte-range locks: taking, waiting for and giving back, across all processes.
 
 One record per file id in brlock.tdb; a file without locks has none. A waiting lock is no entry: it is a watcher of the
-record, and watchers are woken in the order of their coming.
+record, and what it waits for stands in the list of watchers. First come, first served: watchers are woken in the order
+of their coming, and since each is woken in a process of its own, whoever asks for a lock counts those of earlier
+watchers as taken that nothing keeps from being taken now.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Final
 import msgspec
 
 from messaging.dbwrap.watch import Watch, WatchedDb, WatchedRecord
+from messaging.dbwrap.watch_head import Watcher
 from messaging.records import RecordError
 from messaging.server_id import ServerId
 from vfs.file_id import FileId
@@ -33,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _LOCAL_RETRY_S: Final = 0.2
 """Nobody tells us when a local program gives its fcntl lock back."""
+
+_encode_wish: Final = msgspec.msgpack.Encoder().encode
+_decode_wish: Final = msgspec.msgpack.Decoder(ByteRangeLock).decode
 
 
 class NotGranted(msgspec.Struct, frozen=True, gc=False):
@@ -125,14 +131,14 @@ class ByteRangeLocks:
             while True:
                 with self._db.fetch_locked(file_id.key()) as record:
                     check()
-                    outcome = self._attempt(record, owner, (wanted,), mirror_fd)
+                    outcome = self._attempt(record, owner, (wanted,), mirror_fd, watch)
                     if outcome is None:
                         if watch is not None:
                             record.leave(watch)
                         return
                     retry = _LOCAL_RETRY_S if outcome.blocker is None else None
                     if watch is None:
-                        watch = record.watch(outcome.blocker, retry)
+                        watch = record.watch(outcome.blocker, retry, _encode_wish(wanted))
                     else:
                         record.resume(watch, outcome.blocker, retry)
                 await watch
@@ -141,14 +147,25 @@ class ByteRangeLocks:
                 watch.depart()
 
     def _attempt(
-        self, record: WatchedRecord, owner: LockOwner, wanted: Sequence[ByteRangeLock], mirror_fd: int
+        self,
+        record: WatchedRecord,
+        owner: LockOwner,
+        wanted: Sequence[ByteRangeLock],
+        mirror_fd: int,
+        watch: Watch | None = None,
     ) -> NotGranted | None:
         locks = _decode(record)
+        due: list[ByteRangeLock] = []
+        if record.watchers and (ahead := record.ahead_of(watch)):
+            locks = [lock for lock in locks if self._lives(lock, owner)]
+            due = self._due(locks, ahead, owner)
         for one in wanted:
             blocker = lock_conflict(locks, one)
             if blocker is not None and not self._lives(blocker, owner):
                 locks = [lock for lock in locks if self._lives(lock, owner)]
                 blocker = lock_conflict(locks, one)
+            if blocker is None:
+                blocker = lock_conflict(due, one)
             if blocker is not None:
                 return NotGranted(blocker.server_id)
             locks.append(one)
@@ -157,6 +174,21 @@ class ByteRangeLocks:
         # One claim more helps nobody who waits; who waits for a dead process is told of its death.
         record.store_quietly(BRLOCK_CODEC.encode(ByteRangeLockRecord(locks)))
         return None
+
+    def _due(
+        self, locks: Sequence[ByteRangeLock], watchers: Sequence[Watcher], asker: LockOwner
+    ) -> list[ByteRangeLock]:
+        """Return what watchers will take beside `locks` as soon as they have woken."""
+        due: list[ByteRangeLock] = []
+        for watcher in watchers:
+            wish = _decode_wish(watcher.wish)
+            if (
+                lock_conflict(locks, wish) is None
+                and lock_conflict(due, wish) is None
+                and self._lives(wish, asker)
+            ):
+                due.append(wish)
+        return due
 
     @staticmethod
     def _mirror(fd: int, owner: LockOwner, wanted: Sequence[ByteRangeLock], locks: list[ByteRangeLock]) -> bool:

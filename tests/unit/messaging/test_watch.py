@@ -104,7 +104,7 @@ def test_watchers_survive_store_and_delete(world: World) -> None:
         record.store(b"one")
     world.db.store(KEY, b"two")
     world.db.delete(KEY)
-    assert [one.instance for one in world.db.watchers(KEY)] == [watch.instance]
+    assert [one.instance for one in world.db.watchers(KEY)] == [watch.entry.instance]
 
 
 def test_a_change_wakes_only_the_first_watcher(world: World) -> None:
@@ -234,7 +234,7 @@ def test_dead_watchers_are_skipped_and_removed(world: World) -> None:
     world.db.store(KEY, b"new")
     world.turn()
     assert watch.waiter.result() == WATCH_CHANGED
-    assert [one.instance for one in world.db.watchers(KEY)] == [watch.instance]
+    assert [one.instance for one in world.db.watchers(KEY)] == [watch.entry.instance]
     watch.depart()
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
 from messaging.bus import Bus
 from messaging.dbwrap import base
 from messaging.dbwrap.memory import MemoryDb
 from messaging.dbwrap.watch import WatchedDb, WatchService
+from messaging.dbwrap.watch_head import Watcher, join
 from messaging.poll_reactor import PollReactor
 from messaging.server_id import DISCONNECTED, ServerId, new_server_id
 from vfs.file_id import FileId
@@ -128,6 +130,54 @@ def test_first_come_first_served(world):
         world.locks.unlock(FILE, world.owner(open_id), [(0, 10)])
         world.turn()
     assert world.ends == [world.owner(2), world.owner(3), world.owner(4)]
+
+
+def wake_early(world, number):
+    """An alert of an earlier change arrives at one of the waiters before anybody else hears of the next."""
+    world.db.service.alert(world.db, FILE.key(), world.db.watchers(FILE.key())[number:])
+
+
+def test_who_wakes_too_early_leaves_the_lock_to_those_before_him(world):
+    world.take(world.owner(1), (0, 10))
+    for open_id in (2, 3, 4):
+        world.wait(world.owner(open_id), 0, 10)
+    wake_early(world, 2)
+    wake_early(world, 1)
+    world.locks.unlock(FILE, world.owner(1), [(0, 10)])
+    world.turn()
+    assert world.ends == [world.owner(2)]
+    assert [watcher.wish != b"" for watcher in world.db.watchers(FILE.key())] == [True, True]
+
+
+def test_who_wakes_early_takes_what_those_before_him_do_not_want(world):
+    world.take(world.owner(1), (0, 10))
+    world.take(world.owner(2), (20, 10))
+    world.wait(world.owner(3), 0, 30)  # has to wait for both
+    world.wait(world.owner(4), 0, 5)
+    world.wait(world.owner(5), 5, 5)
+    wake_early(world, 2)
+    world.locks.unlock(FILE, world.owner(1), [(0, 10)])
+    world.turn()
+    assert sorted(world.ends) == [world.owner(4), world.owner(5)]
+
+
+def test_a_newcomer_does_not_overtake_who_is_being_woken(world):
+    world.take(world.owner(1), (0, 10))
+    world.wait(world.owner(2), 0, 10)
+    world.locks.unlock(FILE, world.owner(1), [(0, 10)])
+    assert world.take(world.owner(3), (0, 10)) == NotGranted(world.bus.server_id)
+    assert world.take(world.owner(3), (10, 10)) is None
+    world.turn()
+    assert world.ends == [world.owner(2)]
+
+
+def test_a_dead_waiter_holds_nobody_up(world):
+    gone = ByteRangeLock(ELSEWHERE, 1, 0, 10, exclusive=True)
+    watcher = Watcher(ELSEWHERE, 1, msgspec.msgpack.encode(gone))
+    world.db.db.store(FILE.key(), join([watcher], None) or b"")
+    assert world.take(world.owner(1), (5, 1)) == NotGranted(ELSEWHERE)
+    world.dead.add(ELSEWHERE)
+    assert world.take(world.owner(1), (5, 1)) is None
 
 
 def test_one_change_serves_all_it_can(world):
