@@ -150,7 +150,7 @@ def reconnect(
         raise
     opened.file = file
     opened.granted_access = file.granted_access
-    opened.durable = True
+    opened.durable, opened.resilient = record.durable, record.resilient
     opened.durable_timeout_msec = record.durable_timeout_msec
     opened.lock_sequence = dict(record.lock_sequence)
     return opened, file
@@ -163,7 +163,8 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
         if wrong:
             raise NTStatusError(status, why)
 
-    refuse_if(not record.durable or not record.server_id.is_disconnected(), "the handle is not disconnected")
+    refuse_if(not record.server_id.is_disconnected(), "the handle is not disconnected")
+    refuse_if(not (record.durable or record.resilient or record.persistent), "the handle does not survive")
     try:
         cookie = COOKIE_CODEC.decode(record.backend_cookie)
     except RecordError as error:
@@ -175,14 +176,15 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
     refuse_if(wish.version > 1 and record.create_guid != wish.create_guid, "another create")
     refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse")
     refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease")
-    refuse_if(leased and not _is_named(cookie, wish.name), "the lease has another name", STATUS_INVALID_PARAMETER)
+    path = durable.current_path(session.client.ctx.databases.share_modes, cookie, record.open_global_id)
+    refuse_if(leased and not _is_named(path, wish.name), "the lease has another name", STATUS_INVALID_PARAMETER)
     refuse_if(record.share_name != tcon.share_name, "another share")
     refuse_if(record.owner_sid != session.user_sid, "another user", STATUS_ACCESS_DENIED)
     return cookie
 
 
-def _is_named(cookie: DurableCookie, name: str) -> bool:
-    return names.to_smb(cookie.path).casefold() == name.casefold()
+def _is_named(path: bytes, name: str) -> bool:
+    return names.to_smb(path).casefold() == name.casefold()
 
 
 def _claim(session: Session, tcon: Tcon, owner: OpenOwner, handle_id: int) -> bool:

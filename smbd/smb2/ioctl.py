@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from smbd.smb2 import ioctl_file, ioctl_network, ioctl_pipe
+from smbd.smb2 import ioctl_file, ioctl_network, ioctl_pipe, ioctl_resiliency
 from smbd.smb2.credits import check_charge
 from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.smb2.request import AsyncResult, Reply, Request, Result
 from smbd.wire.constants import (
     FSCTL_DFS_GET_REFERRALS,
     FSCTL_DFS_GET_REFERRALS_EX,
+    FSCTL_LMR_REQUEST_RESILIENCY,
     FSCTL_PIPE_PEEK,
     FSCTL_PIPE_TRANSCEIVE,
     FSCTL_PIPE_WAIT,
@@ -36,6 +37,7 @@ _HANDLERS: Final[dict[int, Handler]] = {
     FSCTL_PIPE_TRANSCEIVE: ioctl_pipe.transceive,
     FSCTL_PIPE_WAIT: ioctl_pipe.wait,
     FSCTL_PIPE_PEEK: ioctl_pipe.peek,
+    FSCTL_LMR_REQUEST_RESILIENCY: ioctl_resiliency.request_resiliency,
 }
 
 

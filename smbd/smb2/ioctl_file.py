@@ -16,7 +16,6 @@ from smbd.wire.constants import (
     FSCTL_GET_NTFS_VOLUME_DATA,
     FSCTL_GET_OBJECT_ID,
     FSCTL_GET_REPARSE_POINT,
-    FSCTL_LMR_REQUEST_RESILIENCY,
     FSCTL_QUERY_ALLOCATED_RANGES,
     FSCTL_QUERY_FILE_REGIONS,
     FSCTL_SET_COMPRESSION,
@@ -47,7 +46,6 @@ from vfs.ntstatus import (
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_A_REPARSE_POINT,
-    STATUS_NOT_SUPPORTED,
     STATUS_SUCCESS,
     NTStatusError,
     from_oserror,
@@ -55,8 +53,6 @@ from vfs.ntstatus import (
 
 Handler: TypeAlias = Callable[[FileObject, IoctlCall], IoctlOutput]
 
-#: These exist in the protocol, but are not offered.
-_NOT_OFFERED: Final = frozenset({FSCTL_LMR_REQUEST_RESILIENCY})
 _SNAPSHOT_ARRAY_MINIMUM: Final = 16
 _VOLUME_ID_LENGTH: Final = 16
 
@@ -68,8 +64,6 @@ def control(call: IoctlCall) -> IoctlOutput:
         NTStatusError: STATUS_INVALID_DEVICE_REQUEST if the object does not know the code.
     """
     code = call.message.ctl_code
-    if code in _NOT_OFFERED:
-        raise NTStatusError(STATUS_NOT_SUPPORTED, f"control code {code:#x}")
     file = call.open().file
     handler = _HANDLERS.get(code)
     if handler is None or file is None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
-    SMB2_DIALECT_300,
+    SMB2_DIALECT_210,
     SMB2_GLOBAL_CAP_MULTI_CHANNEL,
     SMB2_LOCKFLAG_EXCLUSIVE_LOCK,
     SMB2_LOCKFLAG_FAIL_IMMEDIATELY,
@@ -48,7 +48,7 @@ def handle(request: Request) -> Result | AsyncResult:
     file = opened.file
     if file is None or not message.locks:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "a pipe, or no lock elements")
-    index = message.lock_sequence_index if _is_verified(request) else 0
+    index = message.lock_sequence_index if _is_verified(request, opened) else 0
     if 0 < index <= _MAX_SEQUENCE_INDEX:
         # The entry counts again when this request has succeeded.
         if opened.lock_sequence.pop(index, None) == message.lock_sequence_number:
@@ -67,14 +67,13 @@ def handle(request: Request) -> Result | AsyncResult:
     return _succeed(opened, index, message.lock_sequence_number)
 
 
-def _is_verified(request: Request) -> bool:
+def _is_verified(request: Request, opened: Open) -> bool:
     """Tell whether a repeated request is recognised by its sequence number."""
     connection = request.connection
-    return (
-        connection.dialect >= SMB2_DIALECT_300
-        and bool(connection.capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL)
-        and not connection.ctx.config.globals.smb2_disable_lock_sequence_checking
-    )
+    if connection.dialect < SMB2_DIALECT_210 or connection.ctx.config.globals.smb2_disable_lock_sequence_checking:
+        return False
+    several_channels = connection.capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL  # a client of 3.x
+    return bool(several_channels) or opened.survives
 
 
 def _succeed(opened: Open, index: int, number: int) -> bytes:

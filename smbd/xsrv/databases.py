@@ -39,7 +39,7 @@ ORDER_BRLOCK: Final = 2
 ORDER_LEASES: Final = 4
 
 #: Version of all record formats together; processes of different versions refuse to share databases.
-DATABASE_VERSION: Final = 2
+DATABASE_VERSION: Final = 3
 _VERSION_KEY: Final = b"smbXsrv_version_global"
 
 

@@ -39,7 +39,9 @@ class Open:
         scan: directory enumeration in progress.
         pending: requests that wait on this open; they end when it is closed.
         lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
-        durable: it is to survive the loss of its connection.
+        durable: it is to survive the loss of its connection, as long as nobody else wants the file.
+        resilient: it is to survive that, whatever others want (FSCTL_LMR_REQUEST_RESILIENCY).
+        persistent: it is to survive the server as well.
         durable_timeout_msec: how long it then waits for its client.
     """
 
@@ -50,8 +52,10 @@ class Open:
         "granted_access",
         "lock_sequence",
         "pending",
+        "persistent",
         "persistent_id",
         "pipe",
+        "resilient",
         "scan",
         "session",
         "tcon",
@@ -72,6 +76,8 @@ class Open:
         self.pending: set[Pending] = set()
         self.lock_sequence: dict[int, int] = {}
         self.durable = False
+        self.resilient = False
+        self.persistent = False
         self.durable_timeout_msec = 0
 
     def make_durable(self, create_guid: bytes, timeout_msec: int) -> None:
@@ -89,17 +95,38 @@ class Open:
 
         self.session.client.ctx.databases.opens.update(self.persistent_id, change)
 
+    @property
+    def survives(self) -> bool:
+        """Whether it is any of the kinds that outlive their connection."""
+        return self.durable or self.resilient or self.persistent
+
+    def make_resilient(self, timeout_msec: int) -> None:
+        """Note that the open is resilient from now on, and no longer only durable ([MS-SMB2] 3.3.5.15.9)."""
+        self.resilient = True
+        self.durable = self.durable and self.persistent
+        self.durable_timeout_msec = timeout_msec
+        share_name = self.tcon.share_name
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.resilient = True
+            record.durable = self.durable
+            record.durable_timeout_msec = timeout_msec
+            record.share_name = share_name
+            return record
+
+        self.session.client.ctx.databases.opens.update(self.persistent_id, change)
+
     def disconnect(self) -> None:
-        """The client went away: keep the open for it if it is durable, else close it ([MS-SMB2] 3.3.7.1)."""
+        """The client went away: keep the open for it if it survives that, else close it ([MS-SMB2] 3.3.7.1)."""
         file = self.file
-        if not self.durable or file is None:
+        if not self.survives or file is None:
             self.close()
             return
         # Locks that are still waited for are not to be granted to a handle that nobody holds.
         for pending in list(self.pending):
             pending.cancel(pending.request.status_on_close)
         try:
-            cookie = durable.disconnect(file, self.persistent_id)
+            cookie = durable.disconnect(file, self.persistent_id, stays=self.resilient or self.persistent)
         except (OSError, NTStatusError) as error:
             _log.warning("%s does not stay open: %s", file.name, error)
             cookie = None

@@ -80,6 +80,8 @@ class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
 
     While the client is away `server_id` is `DISCONNECTED`, `backend_cookie` is what the object store needs to
     open the file again (`vfs.fsa.durable`), and `lock_sequence` the numbers of the lock requests that were answered.
+    Of a `persistent` handle these are there from the beginning: its process may be killed. `durable_timeout_msec` is
+    the time-out of `resilient` and `persistent` handles, too.
     """
 
     open_global_id: int
@@ -98,9 +100,11 @@ class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
     backend_cookie: bytes = b""
     share_name: str = ""
     lock_sequence: dict[int, int] = {}
+    resilient: bool = False
+    persistent: bool = False
 
 
 CLIENT_CODEC: Final = RecordCodec(ClientGlobal, 1, "smbXsrv_client_global")
 SESSION_CODEC: Final = RecordCodec(SessionGlobal, 1, "smbXsrv_session_global")
 TCON_CODEC: Final = RecordCodec(TconGlobal, 1, "smbXsrv_tcon_global")
-OPEN_CODEC: Final = RecordCodec(OpenGlobal, 2, "smbXsrv_open_global")
+OPEN_CODEC: Final = RecordCodec(OpenGlobal, 3, "smbXsrv_open_global")

@@ -50,7 +50,16 @@ def is_durable(file: File) -> bool:
     return bool(asked & set(file.response.contexts))
 
 
-def reopen(tree: Tree, name: str, lost: File, *, guid: bytes = b"", key: bytes = b"", state: int = 0) -> File:
+def reopen(
+    tree: Tree,
+    name: str,
+    lost: File,
+    *,
+    guid: bytes = b"",
+    key: bytes = b"",
+    state: int = 0,
+    oplock: int = SMB2_OPLOCK_LEVEL_BATCH,
+) -> File:
     """Take up a handle again.
 
     Raises:
@@ -61,7 +70,7 @@ def reopen(tree: Tree, name: str, lost: File, *, guid: bytes = b"", key: bytes =
     else:
         context = DurableHandleReconnect(lost.persistent, lost.volatile)
     contexts = {context.tag: context.pack()} | (lease_contexts(key, state) if key else {})
-    oplock = SMB2_OPLOCK_LEVEL_LEASE if key else SMB2_OPLOCK_LEVEL_BATCH
+    oplock = SMB2_OPLOCK_LEVEL_LEASE if key else oplock
     return tree.create(name, oplock=oplock, contexts=contexts)
 
 

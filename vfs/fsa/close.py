@@ -76,7 +76,8 @@ def _leave(fo: FileObject) -> None:
         token = modes.delete_token(path)
         if token is not None and modes.record is not None:
             # No handle waits for its client when the file is to go.
-            modes.purge([entry for entry in modes.record.entries if modes.record.name_of(entry) == path])
+            name_of, is_away = modes.record.name_of, fo.volume.share_modes.is_away
+            modes.evict([entry for entry in modes.record.entries if name_of(entry) == path and is_away(entry)])
         if token is not None and (fo.posix_delete or not modes.opens_of(path)):
             modes.clear_delete(path)
             # Under the lock, so that nobody opens what is about to go.

@@ -38,6 +38,7 @@ class FileObject:
         mode: Mode of FileModeInformation.
         posix_delete: the name goes when this open closes, whoever else has the file open.
         lock_count: how many byte-range locks it holds.
+        handle_id: number of the persistent handle that it is; 0 for none.
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
@@ -56,6 +57,7 @@ class FileObject:
         "file_attributes",
         "file_id",
         "granted_access",
+        "handle_id",
         "is_directory",
         "lock_count",
         "mode",
@@ -109,6 +111,7 @@ class FileObject:
         self.creation_time = 0
         self.position = 0
         self.lock_count = 0
+        self.handle_id = 0
         self.mode = 0
         self.sticky_write_time: int | None = None
         self.sticky_change_time: int | None = None

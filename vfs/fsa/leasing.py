@@ -83,7 +83,7 @@ def _in_use(volume: Volume, client_guid: bytes, lease_key: bytes, file_id: bytes
     modes = volume.share_modes
     stored = modes.parse(file_id)
     return stored is not None and any(
-        same_lease(entry, client_guid, lease_key) and modes.counts(entry.server_id)
+        same_lease(entry, client_guid, lease_key) and modes.counts(entry)
         for entry in LOCKING_CODEC.decode(stored).entries
     )
 

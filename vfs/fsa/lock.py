@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from messaging.server_id import DISCONNECTED
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.locking import brlock_posix
 from vfs.locking.breaks import contend_level2
@@ -143,7 +144,9 @@ def check_access(fo: FileObject, start: int, length: int, *, write: bool) -> Non
 
 
 def owner_of(fo: FileObject) -> LockOwner:
-    """Return the identity under which an open holds its locks."""
+    """Return the identity under which an open holds its locks: a persistent handle's do not fall with its process."""
+    if fo.handle_id:
+        return LockOwner(DISCONNECTED, fo.handle_id)
     owner = fo.owner
     return LockOwner(owner.server_id, owner.open_id)
 
@@ -160,10 +163,8 @@ def _check(fo: FileObject, ranges: Sequence[LockRange]) -> None:
 
 
 def _wanted(fo: FileObject, ranges: Sequence[LockRange]) -> list[ByteRangeLock]:
-    owner = fo.owner
-    return [
-        ByteRangeLock(owner.server_id, owner.open_id, start, length, exclusive) for start, length, exclusive in ranges
-    ]
+    server_id, open_id = owner_of(fo)
+    return [ByteRangeLock(server_id, open_id, start, length, exclusive) for start, length, exclusive in ranges]
 
 
 def _mirror_fd(fo: FileObject) -> int:

@@ -125,7 +125,7 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
                     return fo
                 races += 1
                 continue
-            await settle(watch)
+            await settle(watch, params.patience)
             # Names, rights and sharing may have changed meanwhile: everything is looked at anew.
             params.attempts += 1
     finally:

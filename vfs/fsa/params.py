@@ -6,6 +6,7 @@ import msgspec
 
 from messaging.dbwrap.watch import Watch
 from messaging.server_id import ServerId
+from vfs.locking.away import Patience
 from vfs.locking.oplock import LeaseRequest
 
 
@@ -28,6 +29,7 @@ class OpenParams(msgspec.Struct, gc=False):
         timewarp: FILETIME of the TWrp create context, 0 if absent.
         attempts: how often the open has waited for oplock breaks of others.
         watch: by which it has waited, and may have to again.
+        patience: with clients that are away.
     """
 
     path: str
@@ -42,6 +44,7 @@ class OpenParams(msgspec.Struct, gc=False):
     timewarp: int = 0
     attempts: int = 0
     watch: Watch | None = None
+    patience: Patience | None = None
 
 
 class OpenOwner(msgspec.Struct, frozen=True, gc=False):

@@ -14,6 +14,7 @@ from vfs.constants import FILE_CREATED, FILE_DELETE_ON_CLOSE
 from vfs.fsa import leasing
 from vfs.fsa.open_checks import OVERWRITES
 from vfs.locking import breaks
+from vfs.locking.away import Patience, give_way
 from vfs.locking.entry import ShareModeEntry
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
@@ -34,7 +35,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
 
     Raises:
         NTStatusError: STATUS_SHARING_VIOLATION, STATUS_DELETE_PENDING; STATUS_INVALID_PARAMETER: the lease key is in
-            use for another file.
+            use for another file; STATUS_FILE_NOT_AVAILABLE: a persistent handle waits for its client.
         MustWait: somebody else has to give up what he caches first.
     """
     fo.share_access = params.share_access
@@ -54,6 +55,8 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
         if replacer is not None:
             # The name is about to mean another file.
             raise breaks.MustWait(_wait(lock, params, replacer))
+        if lock.record is not None:
+            lock.check_available()
         violation = lock.violates(path, fo.granted_access, fo.share_access)
         found = _ALONE
         if lock.record is None:
@@ -62,7 +65,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 return False
         elif level or any(entry.oplock_level for entry in lock.record.entries):
             found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
-            if lock.purge([one.entry for one in found.breaks]):
+            if found.breaks and give_way(lock, found.breaks, params.patience):
                 violation = lock.violates(path, fo.granted_access, fo.share_access)
                 found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
             to_break = found.breaks
@@ -81,7 +84,9 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
 
 
 def _wait(lock: ShareModeLock, params: OpenParams, blocker: ServerId) -> Watch:
-    params.watch = lock.watch(blocker, breaks.WAIT_LIMIT_S, params.watch)
+    if params.patience is None:
+        params.patience = Patience()
+    params.watch = breaks.wait_for(lock, blocker, params.patience, params.watch)
     return params.watch
 
 

@@ -106,7 +106,7 @@ def keep_closed(fo: FileObject, target: Target) -> Iterator[None]:
     volume, owner = fo.volume, fo.owner
     modes = volume.share_modes
     with modes.lock(file_id) as lock:
-        if lock.record is not None and any(modes.is_alive(entry.server_id) for entry in lock.record.entries):
+        if lock.record is not None and any(modes.holds(entry) for entry in lock.record.entries):
             raise NTStatusError(STATUS_ACCESS_DENIED, "the file to replace is open")
         entry = ShareModeEntry(
             owner.server_id, owner.open_id, 0, 0, 0, time.time_ns(), fo.token.uid, ENTRY_REPLACING

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from messaging.dbwrap.watch import WATCH_TIMED_OUT, Watch
+from vfs.locking.away import Patience, give_way
 from vfs.locking.entry import LOCKING_CODEC, ShareModeEntry
 from vfs.locking.oplock import (
     LEASE_HANDLE,
@@ -28,9 +29,10 @@ from vfs.locking.oplock import (
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
+    from messaging.server_id import ServerId
     from vfs.file_id import FileId
     from vfs.fsa.file_object import FileObject
-    from vfs.locking.share_mode import ShareModes
+    from vfs.locking.share_mode import ShareModeLock, ShareModes
 
 _log = logging.getLogger(__name__)
 
@@ -73,14 +75,21 @@ class MustWait(Exception):  # noqa: N818 - a state of affairs, the opener tries 
         self.watch = watch
 
 
-async def settle(watch: Watch) -> None:
-    """Wait for a change.
+def wait_for(lock: ShareModeLock, blocker: ServerId, patience: Patience, before: Watch | None) -> Watch:
+    """Watch the record until `blocker` gives way: a process, or a client that is away."""
+    if blocker.is_disconnected():
+        return lock.watch(None, patience.left(), before)
+    return lock.watch(blocker, WAIT_LIMIT_S, before)
+
+
+async def settle(watch: Watch, patience: Patience | None = None) -> None:
+    """Wait for a change, or for the end of `patience`.
 
     Raises:
         NTStatusError: STATUS_SHARING_VIOLATION: nothing happened in time.
         Cancelled: the wait was given up.
     """
-    if await watch == WATCH_TIMED_OUT:
+    if await watch == WATCH_TIMED_OUT and not (patience is not None and patience.over):
         raise NTStatusError(STATUS_SHARING_VIOLATION, "the owner of an oplock does not react")
 
 
@@ -125,11 +134,11 @@ def contend_level2(fo: FileObject) -> None:
             continue
         leases = leases or entry.oplock_level == OPLOCK_LEASE
         state = state_of(entry, modes.find_lease)
-        if state & LEASE_READ and not state & LEASE_WRITE and modes.counts(entry.server_id):
+        if state & LEASE_READ and not state & LEASE_WRITE and modes.counts(entry):
             found.append(Break(entry, LEASE_NONE))
     if found:
         send(modes, fo.file_id, found)
-        if any(entry.server_id.is_disconnected() for entry, _ in found):
+        if any(modes.is_away(entry) for entry, _ in found):
             _purge_readers(fo)
     elif not leases:
         # As long as the record does not change there is nobody to ask.
@@ -142,12 +151,16 @@ def _purge_readers(fo: FileObject) -> None:
     own_key = fo.oplock.lease_key if fo.oplock is not None else b""
     with modes.lock(fo.file_id) as lock:
         entries = lock.record.entries if lock.record is not None else []
-        lock.purge([
+        readers = [
             entry
             for entry in entries
             if state_of(entry, modes.find_lease) & LEASE_READ
             and not (own_key and same_lease(entry, fo.owner.client_guid, own_key))
-        ])
+        ]
+        lock.purge(readers)
+        for entry in readers:
+            if entry.stays and modes.is_away(entry):
+                lock.lower(entry, LEASE_NONE)
 
 
 def handle_holders(
@@ -159,7 +172,7 @@ def handle_holders(
         if entry.oplock_level == OPLOCK_NONE or (lease_key and same_lease(entry, client_guid, lease_key)):
             continue
         state = state_of(entry, modes.find_lease)
-        if state & LEASE_HANDLE and modes.counts(entry.server_id):
+        if state & LEASE_HANDLE and modes.counts(entry):
             found.append(Break(entry, state & ~LEASE_HANDLE))
     return found
 
@@ -177,10 +190,12 @@ async def break_handles(
         keep: who asks; its own oplock or lease stays.
 
     Raises:
-        NTStatusError: STATUS_SHARING_VIOLATION: somebody does not react.
+        NTStatusError: STATUS_SHARING_VIOLATION: somebody does not react; STATUS_FILE_NOT_AVAILABLE: a persistent
+            handle waits for its client.
         Cancelled: the wait was given up.
     """
     watch: Watch | None = None
+    patience = Patience()
     try:
         while (file_id := find()) is not None:
             stored = modes.parse(file_id.key())
@@ -191,11 +206,14 @@ async def break_handles(
             with modes.lock(file_id) as lock:
                 entries = lock.record.entries if lock.record is not None else []
                 breaks = handle_holders(modes, _others(entries, keep))
+                if give_way(lock, breaks, patience):
+                    entries = lock.record.entries if lock.record is not None else []
+                    breaks = handle_holders(modes, _others(entries, keep))
                 if not breaks:
                     return
-                watch = lock.watch(breaks[0].entry.server_id, WAIT_LIMIT_S, watch)
+                watch = wait_for(lock, breaks[0].entry.server_id, patience, watch)
             send(modes, file_id, breaks)
-            await settle(watch)
+            await settle(watch, patience)
     finally:
         if watch is not None:
             watch.depart()

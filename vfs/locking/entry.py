@@ -16,6 +16,8 @@ ENTRY_STREAM: Final = 0x2
 """Flag of an entry: an open of one of the file's named streams, which has its own record as well."""
 ENTRY_REPLACING: Final = 0x4
 """Flag of an entry: no open, but somebody is putting another file in place of this one; openers wait that moment."""
+ENTRY_RESILIENT: Final = 0x8
+"""Flag of an entry: while its client is away it gives way to nobody, but for what it caches."""
 
 
 class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
@@ -27,6 +29,7 @@ class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
         opened_at: unix time in nanoseconds.
         name: absolute path of the open if it differs from the record's (hard links), else empty.
         oplock_level, client_guid, lease_key: what caching the open was given.
+        handle_id: number of the persistent handle that it is, 0 for none: such an open outlives its process.
     """
 
     server_id: ServerId
@@ -41,6 +44,12 @@ class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
     oplock_level: int = 0
     client_guid: bytes = b""
     lease_key: bytes = b""
+    handle_id: int = 0
+
+    @property
+    def stays(self) -> bool:
+        """Whether it gives way to nobody while its client is away: a resilient or a persistent handle."""
+        return bool(self.handle_id or self.flags & ENTRY_RESILIENT)
 
 
 class DeleteToken(msgspec.Struct, array_like=True, gc=False):
@@ -78,5 +87,5 @@ class ShareModeRecord(msgspec.Struct, array_like=True):
         return self.path[len(root) + 1 :] if self.path.startswith(root + b"/") else b"."
 
 
-LOCKING_RECORD_VERSION: Final = 1
+LOCKING_RECORD_VERSION: Final = 2
 LOCKING_CODEC: Final = RecordCodec(ShareModeRecord, LOCKING_RECORD_VERSION, "locking")

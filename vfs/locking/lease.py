@@ -135,6 +135,21 @@ def expire(lease: LeaseRecord) -> bool:
     return True
 
 
+def lower(lease: LeaseRecord, state: int) -> None:
+    """Take away what is beyond `state` without asking: the client is away, and hears of it when it comes back."""
+    if lease.breaking:
+        _end_break(lease)
+    if lease.state & ~state:
+        lease.state &= state
+        lease.epoch = (lease.epoch + 1) % _EPOCHS
+
+
+def finish_break(lease: LeaseRecord) -> None:
+    """Take away what the client was told to give up: it has gone, but knows of it."""
+    lease.state &= lease.required
+    _end_break(lease)
+
+
 def _tell(lease: LeaseRecord, requested: int, required: int) -> Notification:
     old = lease.state
     if not old & ~LEASE_READ:

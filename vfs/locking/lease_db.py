@@ -9,7 +9,7 @@ from typing import Final
 
 from messaging.dbwrap.base import Db, Record
 from messaging.records import RecordError
-from vfs.locking.lease import LEASE_CODEC, LeaseFile, LeaseRecord
+from vfs.locking.lease import LEASE_CODEC, LeaseFile, LeaseRecord, finish_break, lower
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +89,18 @@ class LeaseDb:
             ended = not lease.files and lease.directory
         if ended:
             self.count_directories(-1)
+
+    def lower(self, client_guid: bytes, lease_key: bytes, state: int) -> None:
+        """Take away what a client that cannot be asked may cache beyond `state`."""
+        with self.lock(client_guid, lease_key) as locked:
+            if locked.lease is not None:
+                lower(locked.lease, state)
+
+    def end_break(self, client_guid: bytes, lease_key: bytes) -> None:
+        """Take away what a client was told to give up, but has not, and cannot any more."""
+        with self.lock(client_guid, lease_key) as locked:
+            if locked.lease is not None and locked.lease.breaking:
+                finish_break(locked.lease)
 
     def rename(self, client_guid: bytes, lease_key: bytes, file_id: bytes, path: bytes) -> None:
         """Change the name that the lease knows a file by."""

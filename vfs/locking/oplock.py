@@ -170,11 +170,16 @@ def state_of(entry: ShareModeEntry, lookup: LeaseLookup) -> int:
     return LEASE_NONE if lease is None else lease.state
 
 
+def level_of(state: int) -> int:
+    """Return the oplock that an open keeps which may cache no more than `state`."""
+    return OPLOCK_LEVEL_II if state & LEASE_READ else OPLOCK_NONE
+
+
 def contend(
     entries: Iterable[ShareModeEntry],
     wanted: Wanted,
     lookup: LeaseLookup,
-    is_alive: Callable[[ServerId], bool],
+    counts: Callable[[ShareModeEntry], bool],
 ) -> Contention:
     """Find out what has to be broken before `wanted` can be, and what it must not be granted."""
     found = Contention()
@@ -186,7 +191,7 @@ def contend(
     for entry in entries:
         level = entry.oplock_level
         if level == OPLOCK_NONE:
-            if not found.no_write and not is_oplock_stat_open(entry.access_mask) and is_alive(entry.server_id):
+            if not found.no_write and not is_oplock_stat_open(entry.access_mask) and counts(entry):
                 found.no_write = True
             continue
         breaking = False
@@ -200,7 +205,7 @@ def contend(
             breaking = lease.breaking
         else:
             state = STATE_OF_LEVEL.get(level, LEASE_NONE)
-        if not is_alive(entry.server_id):
+        if not counts(entry):
             continue
         found.no_write = True
         if state & LEASE_HANDLE:

@@ -21,8 +21,13 @@ from vfs.file_id import FileId
 from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
 from vfs.locking.lease import LeaseRecord
 from vfs.locking.lease_db import LeaseDb
-from vfs.locking.oplock import OPLOCK_LEASE, same_lease
-from vfs.ntstatus import STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION, NTStatusError
+from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
+from vfs.ntstatus import (
+    STATUS_DELETE_PENDING,
+    STATUS_FILE_NOT_AVAILABLE,
+    STATUS_SHARING_VIOLATION,
+    NTStatusError,
+)
 
 __all__ = ["DeleteToken", "ShareModeEntry", "ShareModeLock", "ShareModeRecord", "ShareModes", "conflicts"]
 
@@ -97,11 +102,11 @@ class ShareModeLock:
         else:
             self._db_record.store_quietly(value)
 
-    def watch(self, blocker: ServerId, timeout: float, before: Watch | None = None) -> Watch:
+    def watch(self, blocker: ServerId | None, timeout: float, before: Watch | None = None) -> Watch:
         """Wait for a change of this record; in force when the block is left.
 
         Args:
-            blocker: who is in the way.
+            blocker: who is in the way; None for a client that is away.
             timeout: seconds.
             before: the watch that has just ended: if it is one of this record it keeps its place, else it is given up.
 
@@ -122,7 +127,7 @@ class ShareModeLock:
         """Tell whether an open of `path` with `access` and `share` conflicts with those that are there.
 
         Raises:
-            NTStatusError: STATUS_DELETE_PENDING.
+            NTStatusError: STATUS_DELETE_PENDING, STATUS_FILE_NOT_AVAILABLE.
         """
         try:
             self.check(path, access, share)
@@ -136,7 +141,8 @@ class ShareModeLock:
         """Raise if an open of `path` with `access` and `share` may not be; entries of dead processes do not count.
 
         Raises:
-            NTStatusError: STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION.
+            NTStatusError: STATUS_DELETE_PENDING, STATUS_SHARING_VIOLATION; STATUS_FILE_NOT_AVAILABLE: a persistent
+                handle whose client is away is in the way.
         """
         if self.record is None:
             return
@@ -145,11 +151,36 @@ class ShareModeLock:
         except NTStatusError as error:
             dropped = self.drop_dead()
             if error.status == STATUS_SHARING_VIOLATION and self.record is not None:
-                dropped += self.purge([one for one in self.record.entries if _excludes(one, access, share)])
+                excluding = [one for one in self.record.entries if _excludes(one, access, share)]
+                dropped += self.purge(excluding)
+                self.refuse_unavailable(excluding)
             if not dropped:
                 raise
             if self.record is not None:
                 self._check(self.record, path, access, share)
+
+    def refuse_unavailable(self, entries: Iterable[ShareModeEntry]) -> None:
+        """Refuse an open that one of `entries` forbids, if that is a persistent handle whose client is away.
+
+        Raises:
+            NTStatusError: STATUS_FILE_NOT_AVAILABLE.
+        """
+        for entry in entries:
+            if entry.handle_id and self._modes.is_away(entry):
+                raise NTStatusError(STATUS_FILE_NOT_AVAILABLE, "a persistent handle waits for its client")
+
+    def check_available(self) -> None:
+        """Refuse any open beside a persistent handle whose client is away, unless that caches the handle.
+
+        What is cached is for the caller to break. ([MS-SMB2] 3.3.5.9.)
+
+        Raises:
+            NTStatusError: STATUS_FILE_NOT_AVAILABLE.
+        """
+        if self.record is not None:
+            for entry in self.record.entries:
+                if entry.handle_id and not _caches_handle(entry, self._modes.find_lease):
+                    self.refuse_unavailable((entry,))
 
     @staticmethod
     def _check(record: ShareModeRecord, path: bytes, access: int, share: int) -> None:
@@ -165,7 +196,7 @@ class ShareModeLock:
         """Drop the entries of processes that are gone and return their number."""
         if self.record is None:
             return 0
-        alive = [entry for entry in self.record.entries if self._modes.counts(entry.server_id)]
+        alive = [entry for entry in self.record.entries if self._modes.counts(entry)]
         dropped = len(self.record.entries) - len(alive)
         if dropped:
             _log.info("dropped %d stale opens of %r", dropped, self.record.path)
@@ -179,18 +210,37 @@ class ShareModeLock:
         return dropped
 
     def purge(self, entries: Iterable[ShareModeEntry]) -> int:
-        """Drop those of `entries` whose clients are away, for good, and return their number.
+        """Drop those of `entries` whose clients are away and that do not stay, for good, and return their number.
 
         What they cache cannot be broken by asking, so it gives way at once ([MS-SMB2] 3.3.4.6, 3.3.4.7).
         """
-        purged = 0
-        for entry in [entry for entry in entries if entry.server_id.is_disconnected()]:
+        return self.evict([entry for entry in entries if entry.server_id.is_disconnected() and not entry.stays])
+
+    def evict(self, entries: Iterable[ShareModeEntry]) -> int:
+        """Drop `entries`, whose clients are away, for good, and return their number."""
+        evicted = 0
+        for entry in entries:
             self.remove(entry.server_id, entry.open_id)
-            self._modes.purged(self._db_record.key, entry.open_id)
-            purged += 1
-        if purged and self.record is not None and not self.record.entries:
+            self._modes.purged(self._db_record.key, entry.handle_id or entry.open_id)
+            evicted += 1
+        if evicted and self.record is not None and not self.record.entries:
             self.record = None
-        return purged
+        return evicted
+
+    def lower(self, entry: ShareModeEntry, state: int) -> None:
+        """Take from an open that stays, but whose client is away, what it caches beyond `state`."""
+        if entry.oplock_level != OPLOCK_LEASE:
+            entry.oplock_level = level_of(state)
+        elif self._modes.leases is not None:
+            self._modes.leases.lower(entry.client_guid, entry.lease_key, state)
+        self._modes.kept_changed((entry,))
+        self.changed()
+
+    def end_lease_break(self, entry: ShareModeEntry) -> None:
+        """Complete the break of the lease of an open that stays, if there is one: its client has gone."""
+        if self._modes.leases is not None:
+            self._modes.leases.end_break(entry.client_guid, entry.lease_key)
+            self.changed()
 
     def reassign(self, entry: ShareModeEntry, server_id: ServerId, open_id: int) -> None:
         """Give an open another owner: its client went away, or came back."""
@@ -314,7 +364,13 @@ class ShareModeLock:
         for entry in record.entries:
             if entry.name == record.path:
                 entry.name = b""
+        self._modes.kept_changed(record.entries)
         self.changed()
+
+
+def _caches_handle(entry: ShareModeEntry, lookup: LeaseLookup) -> bool:
+    lease = lookup(entry.client_guid, entry.lease_key) if entry.oplock_level == OPLOCK_LEASE else None
+    return bool(state_of(entry, lookup) & LEASE_HANDLE) and not (lease is not None and lease.breaking)
 
 
 def _excludes(entry: ShareModeEntry, access: int, share: int) -> bool:
@@ -333,6 +389,10 @@ def _ignore_purged(_file_id_key: bytes, _open_id: int) -> None:
     """What a process does about purged opens that has no table of them."""
 
 
+def _ignore_kept(_handle_id: int) -> None:
+    """What a process does about persistent handles that keeps no record of them."""
+
+
 class ShareModes:
     """The share-mode database, with what belongs to it: leases and the way to break them.
 
@@ -345,9 +405,10 @@ class ShareModes:
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
         on_purged: told of each disconnected open that gave way, by the file's key and the number of the open.
+        on_kept_changed: told of each persistent handle of which something was changed that has to be kept.
     """
 
-    __slots__ = ("_db", "is_alive", "leases", "name", "on_purged", "parse", "send_break")
+    __slots__ = ("_db", "is_alive", "leases", "name", "on_kept_changed", "on_purged", "parse", "send_break")
 
     def __init__(
         self,
@@ -363,10 +424,27 @@ class ShareModes:
         self.leases = leases
         self.send_break = send_break
         self.on_purged: Callable[[bytes, int], None] = _ignore_purged
+        self.on_kept_changed: Callable[[int], None] = _ignore_kept
 
-    def counts(self, server_id: ServerId) -> bool:
-        """Tell whether the opens of `server_id` are to be respected: it lives, or stands for clients that are away."""
-        return server_id.is_disconnected() or self.is_alive(server_id)
+    def counts(self, entry: ShareModeEntry) -> bool:
+        """Tell whether an open is to be respected: its process lives, or it waits for its client."""
+        server_id = entry.server_id
+        return server_id.is_disconnected() or self.is_alive(server_id) or bool(entry.handle_id)
+
+    def is_away(self, entry: ShareModeEntry) -> bool:
+        """Tell whether an open that counts has no process that could be asked for anything."""
+        return entry.server_id.is_disconnected() or (bool(entry.handle_id) and not self.is_alive(entry.server_id))
+
+    def holds(self, entry: ShareModeEntry) -> bool:
+        """Tell whether an open is in the way of what makes durable handles give way."""
+        return self.is_alive(entry.server_id) or entry.stays
+
+    def kept_changed(self, entries: Iterable[ShareModeEntry]) -> None:
+        """Have what was changed of persistent handles kept, as soon as no record is locked."""
+        for entry in entries:
+            if entry.handle_id:
+                handle_id = entry.handle_id
+                when_unlocked(lambda handle_id=handle_id: self.on_kept_changed(handle_id))  # type: ignore[misc]
 
     def purged(self, file_id_key: bytes, open_id: int) -> None:
         """Have everything else removed that belongs to a purged open, as soon as no record is locked."""
@@ -417,7 +495,7 @@ class ShareModes:
         prefix = directory + b"/"
         for _, record in self.traverse():
             for entry in record.entries:
-                if record.name_of(entry).startswith(prefix) and self.is_alive(entry.server_id):
+                if record.name_of(entry).startswith(prefix) and self.holds(entry):
                     return True
         return False
 
@@ -462,7 +540,7 @@ class ShareModes:
             problems += [
                 f"{file_id}: {entry.server_id} is dead"
                 for entry in record.entries
-                if not self.counts(entry.server_id)
+                if not self.counts(entry)
             ]
             if not record.entries:
                 problems.append(f"{file_id}: no entries")

@@ -62,7 +62,7 @@ def wanted(
 
 
 def meet(leases: Leases, others: list[ShareModeEntry], opener: Wanted) -> Contention:
-    return contend(others, opener, leases.find, lambda server_id: server_id != DEAD)
+    return contend(others, opener, leases.find, lambda entry: entry.server_id != DEAD)
 
 
 # What is broken to what, and whether the opener waits: an ordinary open, one that overwrites, one that violates the
