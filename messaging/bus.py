@@ -6,15 +6,19 @@ So the lock file of the receiver is checked before each message (`server_id_exis
 message to a dead process is an error at once. A message is a hint all the same, as its receiver may die
 with it unread: who waits for an answer also watches the peer (`messaging.watch_pid`) or sets a time-out.
 
-A ZeroMQ context does not survive a fork: it is made in the constructor, which therefore runs after the
-fork.
+ZeroMQ costs a process two threads, eight descriptors, 0.6 MB and more than a millisecond, and most workers never
+exchange a message. So a process only listens at first, on a plain socket: its first caller waits in the backlog
+until ZeroMQ is made and takes that socket over (``ZMQ_USE_FD``). A context does not survive a fork, and a bus
+belongs to the process that made it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import msgspec
@@ -45,6 +49,7 @@ MAX_MESSAGE: Final = 16 << 20  # far above any payload of ours; a damaged length
 MAX_CONNECTIONS: Final = 32  # a connection costs two descriptors and 26 KiB
 EVICTION_LINGER_MS: Final = 1000  # what is queued in a connection that has to make room is still sent
 CLOSE_LINGER_MS: Final = 200  # an orderly exit waits that long for its last messages to leave
+RETRY_SECONDS: Final = 1.0  # after descriptors had run out
 RECONNECT_MS: Final = 20
 RECONNECT_MAX_MS: Final = 2000
 BACKLOG: Final = 4096
@@ -72,13 +77,21 @@ class Bus:
         directory: the lock directory of the server: holds ``msg/`` (sockets) and ``msg.lock/`` (lock files).
         server_id: identity of this process (`messaging.server_id.new_server_id`).
         reactor: the event loop that delivers what arrives.
+        as_server: gives the calling thread the identity of the server for a while: ZeroMQ's threads, which open the
+            others' sockets, keep that of the thread that made them.
 
     Raises:
         MessagingError: if the directory or the identity is not fit.
         OSError: if files cannot be made.
     """
 
-    def __init__(self, directory: str, server_id: ServerId, reactor: Reactor) -> None:
+    def __init__(
+        self,
+        directory: str,
+        server_id: ServerId,
+        reactor: Reactor,
+        as_server: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         if server_id.pid != os.getpid() or not server_id.verifiable_unique_id():
             raise MessagingError("a bus wants the identity of its own process, with a unique id")
         self.directory = directory
@@ -92,31 +105,67 @@ class Bus:
         # finds us can reach us).
         self._endpoints = EndpointDirectory(directory)
         self._lock_file = LockFile(directory, server_id)
-        self._context = zmq.Context(io_threads=1)
-        self._inbox = self._context.socket(zmq.PULL)
+        self._as_server = as_server
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._inbox: zmq.Socket[bytes] | None = None
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            self._bind()
+            self._listen()
         except BaseException:
             self.close()
             raise
-        self._fd = int(self._inbox.getsockopt(zmq.FD))
-        reactor.add_reader(self._fd, self._readable)
+        self._fd = self._listener.fileno()
+        self._await_caller()
         self._lock_file.publish()
-        reactor.call_later(0, self._readable)  # the descriptor tells of changes only
 
-    def _bind(self) -> None:
-        inbox = self._inbox
-        inbox.setsockopt(zmq.LINGER, 0)
-        inbox.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
-        inbox.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
-        inbox.setsockopt(zmq.BACKLOG, BACKLOG)
+    def _listen(self) -> None:
         path = self._endpoints.socket_path(self.server_id.pid)
         path.unlink(missing_ok=True)  # of a dead process with our pid
         try:
-            inbox.bind(self._endpoints.address(self.server_id.pid))
-        except zmq.ZMQError as error:
+            self._listener.bind(self._endpoints.local_path(str(self.server_id.pid)))
+        except OSError as error:
             raise MessagingError(f"cannot listen on {path}: {error}") from error
         path.chmod(0o600)
+        self._listener.listen(BACKLOG)
+
+    def _zeromq(self) -> zmq.Context[zmq.Socket[bytes]]:
+        """Return the context of this process, made at its first message in either direction.
+
+        Raises:
+            MessagingError: there are no descriptors for it.
+        """
+        if self._context is None:
+            with self._as_server():
+                context: zmq.Context[zmq.Socket[bytes]] = zmq.Context(io_threads=1)
+                try:
+                    context.socket(zmq.PUSH).close(0)  # the threads start with the first socket
+                except zmq.ZMQError as error:
+                    raise MessagingError(f"cannot start ZeroMQ: {error}") from error
+            self._context = context
+        return self._context
+
+    def _await_caller(self) -> None:
+        if self._open:
+            self.reactor.add_reader(self._fd, self._first_caller)
+
+    def _first_caller(self) -> None:
+        """Somebody has connected: ZeroMQ takes the listening socket over, and whoever waits in its backlog."""
+        self.reactor.remove_reader(self._fd)
+        try:
+            inbox = self._zeromq().socket(zmq.PULL)
+        except (MessagingError, zmq.ZMQError) as error:
+            _log.error("a message has to wait: %s", error)
+            self.reactor.call_later(RETRY_SECONDS, self._await_caller)
+            return
+        self._inbox = inbox
+        inbox.setsockopt(zmq.LINGER, 0)
+        inbox.setsockopt(zmq.RCVHWM, QUEUE_LENGTH)
+        inbox.setsockopt(zmq.MAXMSGSIZE, MAX_MESSAGE)
+        inbox.setsockopt(zmq.USE_FD, self._listener.detach())
+        inbox.bind(self._endpoints.address(self.server_id.pid))
+        self._fd = int(inbox.getsockopt(zmq.FD))
+        self.reactor.add_reader(self._fd, self._readable)
+        self.reactor.call_later(0, self._readable)  # the descriptor tells of changes only
 
     # -- handlers ----------------------------------------------------------------------------------------
 
@@ -157,10 +206,10 @@ class Bus:
         if not alive:
             self._drop(dest)
             raise PeerGone(dest)
-        socket = self._peer(dest)
+        peer = self._peer(dest)
         data = _encode(Envelope(ENVELOPE_VERSION, msg_type, mine, receiver, payload))
         try:
-            socket.send(data, zmq.NOBLOCK)
+            peer.send(data, zmq.NOBLOCK)
         except zmq.Again:
             raise PeerBusy(dest) from None
 
@@ -188,27 +237,27 @@ class Bus:
 
     def _peer(self, dest: ServerId) -> zmq.Socket[bytes]:
         key = (dest.pid, dest.unique_id)
-        socket = self._peers.pop(key, None)
-        if socket is None:
+        peer = self._peers.pop(key, None)
+        if peer is None:
             if len(self._peers) >= MAX_CONNECTIONS:
                 self._peers.pop(next(iter(self._peers))).close(EVICTION_LINGER_MS)
-            socket = self._connect(dest.pid)
-        self._peers[key] = socket
-        return socket
+            peer = self._connect(dest.pid)
+        self._peers[key] = peer
+        return peer
 
     def _connect(self, pid: int) -> zmq.Socket[bytes]:
-        socket = self._context.socket(zmq.PUSH)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.SNDHWM, QUEUE_LENGTH)
-        socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
-        socket.connect(self._endpoints.address(pid))
-        return socket
+        peer = self._zeromq().socket(zmq.PUSH)
+        peer.setsockopt(zmq.LINGER, 0)
+        peer.setsockopt(zmq.SNDHWM, QUEUE_LENGTH)
+        peer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        peer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        peer.connect(self._endpoints.address(pid))
+        return peer
 
     def _drop(self, dest: ServerId) -> None:
-        socket = self._peers.pop((dest.pid, dest.unique_id), None)
-        if socket is not None:
-            socket.close(0)
+        peer = self._peers.pop((dest.pid, dest.unique_id), None)
+        if peer is not None:
+            peer.close(0)
 
     # -- receiving ---------------------------------------------------------------------------------------
 
@@ -216,7 +265,7 @@ class Bus:
         # ZeroMQ's descriptor signals changes of state, not messages: read until nothing is left.
         inbox = self._inbox
         for _ in range(BATCH):
-            if not self._open or not int(inbox.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if inbox is None or not self._open or not int(inbox.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
             try:
                 data = inbox.recv(zmq.NOBLOCK)
@@ -268,12 +317,15 @@ class Bus:
         self._lock_file.close()
         if hasattr(self, "_fd"):
             self.reactor.remove_reader(self._fd)
-        self._inbox.close(0)
-        for (pid, unique_id), socket in self._peers.items():
+        self._listener.close()
+        if self._inbox is not None:
+            self._inbox.close(0)
+        for (pid, unique_id), peer in self._peers.items():
             alive = server_id_exists(self.directory, ServerId(pid=pid, unique_id=unique_id))
-            socket.close(linger_ms if alive else 0)
+            peer.close(linger_ms if alive else 0)
         self._peers.clear()
-        self._context.term()
+        if self._context is not None:
+            self._context.term()
         self._endpoints.socket_path(self.server_id.pid).unlink(missing_ok=True)
         self._endpoints.close()
 

@@ -9,7 +9,7 @@
  7. Garbage collector: what the parent made was frozen; collections are made rare.
  8. Event loop; its signal handlers are set, then signals are let in, but for those of `kernel oplocks`.
  9. The parent's death is watched: the read end of a pipe whose only writer is the parent.
-10. Server id and bus: the lock file, the ZeroMQ context, the socket. From here on the others see the process.
+10. Server id and bus: the lock file, the socket. From here on the others see the process.
 
 The steps 1 to 9 are `enter`, 10 is `join_bus`: the caller registers its message handlers next.
 """
@@ -37,6 +37,7 @@ from smbd.confsource import ConfigSource
 from smbd.eventloop import EventLoop
 from smbd.xsrv.databases import Databases
 from vfs.locking import kernel_oplock
+from vfs.posix.credentials import as_root
 
 #: Allocations between collections of the youngest generation: requests make few cycles.
 _GC_THRESHOLD: Final = 50_000
@@ -151,7 +152,7 @@ def join_bus(inherited: Inheritance, loop: EventLoop) -> Bus:
         MessagingError: the lock directory is not fit.
         OSError: files cannot be made.
     """
-    return Bus(inherited.config.globals.lock_directory, new_server_id(), loop)
+    return Bus(inherited.config.globals.lock_directory, new_server_id(), loop, as_root)
 
 
 class OwnedFd:
