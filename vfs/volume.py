@@ -45,6 +45,7 @@ class VolumeOptions:
         "acl_ignores_posix",
         "acl_xattr",
         "acl_xattr_name",
+        "allocation_roundup_size",
         "always_granted",
         "case_sensitive",
         "create_mask",
@@ -100,6 +101,7 @@ class VolumeOptions:
         self.short_preserve_case = True
         self.default_case_upper = False
         self.strict_allocate = False
+        self.allocation_roundup_size = 0
         self.dos_filetime_resolution = False
         self.create_mask = 0o744
         self.force_create_mode = 0
@@ -168,6 +170,8 @@ class Volume:
         notifier: tells who watches directories; None if nobody can.
         kernel_oplocks: backs oplocks by leases of the kernel; None without `kernel oplocks`.
         read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
+        attribute_block: bytes of the block that file systems like ext4 give to extended attributes that do not fit
+            the inode, and count among those of the file; 0 once it is known that this one cannot be asked.
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
         vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
@@ -176,6 +180,7 @@ class Volume:
 
     __slots__ = (
         "_prefix",
+        "attribute_block",
         "backend",
         "byte_locks",
         "checked_locks",
@@ -215,6 +220,7 @@ class Volume:
         self.kernel_oplocks = kernel_oplocks
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = options.read_only
+        self.attribute_block = backend.fstatvfs(backend.root_fd).f_bsize
         self.streams = (
             StreamsXattr(
                 backend,

@@ -57,6 +57,7 @@ _SAME_NAME: Final = (
     "short_preserve_case",
     "store_dos_attributes",
     "strict_allocate",
+    "allocation_roundup_size",
     "strict_sync",
 )
 _NTACL_XATTR: Final = "security.NTACL"

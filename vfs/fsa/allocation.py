@@ -1,18 +1,75 @@
-"""Space reserved beyond the end of file: AllocationSize ([MS-FSA] 2.1.5.1.1, 2.1.5.15.1)."""
+"""AllocationSize: what is reported, and space reserved beyond the end of file ([MS-FSA] 2.1.5.1.1, 2.1.5.15.1)."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import struct
 from typing import TYPE_CHECKING, Final
 
 from vfs.ntstatus import STATUS_DISK_FULL, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.posix.syscalls import Stat
+    from vfs.volume import Volume
 
 _BLOCK: Final = 512
+"""The unit of `Stat.blocks`."""
 _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 MAX_FILE_SIZE: Final = (1 << 63) - 1
+
+# linux/fiemap.h
+_FS_IOC_FIEMAP: Final = 0xC020660B
+_FIEMAP: Final = struct.Struct("=QQIIII")  # start, length, flags, mapped_extents, extent_count, reserved
+_FIEMAP_EXTENT: Final = struct.Struct("=QQQQQIIII")  # logical, physical, length, 2 reserved, flags, 3 reserved
+_FIEMAP_EXTENT_LAST: Final = 1
+_EXTENTS: Final = 16
+"""How many are asked for at a time."""
+_SPACE_FOR_EXTENTS: Final = bytes(_EXTENTS * _FIEMAP_EXTENT.size)
+
+
+def of_data(volume: Volume, status: Stat, fd: int = -1) -> int:
+    """Return how many bytes are allocated to the data of a file.
+
+    AllocationSize is that of the stream, so the block of the attributes does not belong to it. If there is a block too
+    many for the end of file, the extents tell whether it is one of the data.
+
+    Args:
+        volume: where it lies.
+        status: its status.
+        fd: to ask with. Without one, the block is taken for that of the security descriptor, if such can be stored.
+    """
+    size = status.blocks * _BLOCK
+    block = volume.attribute_block
+    if block and size - block >= status.size:
+        if fd < 0:
+            size -= block if volume.options.acl_xattr else 0
+        else:
+            size = min(size, _end_of_extents(volume, fd, status.size))
+    unit = volume.options.allocation_roundup_size
+    return -(-size // unit) * unit if unit else size
+
+
+def _end_of_extents(volume: Volume, fd: int, end_of_file: int) -> int:
+    """Return the offset behind the last byte for which there is space."""
+    end = max(end_of_file - 1, 0)
+    try:
+        while True:
+            query = _FIEMAP.pack(end, MAX_FILE_SIZE - end, 0, 0, _EXTENTS, 0) + _SPACE_FOR_EXTENTS
+            answer = fcntl.ioctl(fd, _FS_IOC_FIEMAP, query)
+            *_, mapped, _, _ = _FIEMAP.unpack_from(answer)
+            if not mapped:
+                break
+            last = _FIEMAP.size + (mapped - 1) * _FIEMAP_EXTENT.size
+            logical, _, length, _, _, flags, *_ = _FIEMAP_EXTENT.unpack_from(answer, last)
+            end = logical + length
+            if flags & _FIEMAP_EXTENT_LAST:
+                break
+    except OSError:
+        volume.attribute_block = 0  # no such file system
+        return MAX_FILE_SIZE
+    return max(end, end_of_file)
 
 
 def reserve(fo: FileObject, size: int) -> None:

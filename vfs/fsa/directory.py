@@ -19,7 +19,7 @@ from vfs.access import (
     SYNCHRONIZE,
 )
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY
-from vfs.fsa import access_check, attributes, ea, times
+from vfs.fsa import access_check, allocation, attributes, ea, times
 from vfs.fsa.lookup import NameFreeError, resolve
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DirEntry", "DirectoryScan", "open_scan"]
 
-_BLOCK: Final = 512
 _S_IFMT: Final = 0o170000
 _S_IFLNK: Final = 0o120000
 
@@ -247,7 +246,7 @@ class DirectoryScan:
             times.to_filetime(stat.mtime_ns),
             times.to_filetime(stat.ctime_ns),
             0 if directory else stat.size,
-            0 if directory else stat.blocks * _BLOCK,
+            0 if directory else allocation.of_data(self._fo.volume, stat),
             stat.ino,
             ea_size,
             0,

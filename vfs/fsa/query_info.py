@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vfs.fsa import attributes, ea, names, times
+from vfs.fsa import allocation, attributes, ea, names, times
 from vfs.fsa import streams as stream_opens
 from vfs.fsa.mangle import MANGLED_YES, is_8_3, short_name
 from vfs.fsa.stat import FileStat, StreamInfo
@@ -18,7 +18,6 @@ __all__ = ["FileStat", "StreamInfo", "alternate_name", "ea_size", "normalized_na
 
 FILE_BYTE_ALIGNMENT: Final = 0
 """FileAlignmentInformation: buffers need no alignment."""
-_BLOCK: Final = 512
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
@@ -30,7 +29,7 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
     elif fo.is_directory:
         size = allocated = 0
     else:
-        size, allocated = status.size, status.blocks * _BLOCK
+        size, allocated = status.size, allocation.of_data(fo.volume, status, -1 if fo.path_only else fo.fd)
     return FileStat(
         fo.creation_time,
         times.to_filetime(status.atime_ns),
@@ -127,4 +126,5 @@ def streams(fo: FileObject) -> list[StreamInfo]:
         raise from_oserror(error, "streams") from None
     if status.is_directory:
         return named
-    return [StreamInfo("::$DATA", status.size, status.blocks * _BLOCK), *named]
+    allocated = allocation.of_data(fo.volume, status, -1 if fo.path_only else fo.fd)
+    return [StreamInfo("::$DATA", status.size, allocated), *named]

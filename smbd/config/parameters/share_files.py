@@ -96,9 +96,7 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         IntType(), -1, "The volume serial number reported to clients; -1 makes one from the names."
     )
     block_size = Param(SIZE, 1024, "The unit in bytes of free space reported to clients.", status=ACCEPTED)
-    allocation_roundup_size = Param(
-        SIZE, 0, "Round the reported allocation size up to a multiple of this.", status=KNOWN
-    )
+    allocation_roundup_size = Param(SIZE, 0, "Round the reported allocation size up to a multiple of this.")
     dfree_command = Param(STRING, "", "A command that prints total and free blocks.", status=KNOWN)
     dfree_cache_time = Param(COUNT, 0, "How long the answer of `dfree command` is good, in seconds.", status=KNOWN)
     fake_directory_create_times = Param(

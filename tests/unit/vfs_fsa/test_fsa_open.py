@@ -43,7 +43,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
     FILE_SUPERSEDED,
 )
-from vfs.fsa import close, query_info, write
+from vfs.fsa import allocation, close, ea, query_info, set_info, write
 from vfs.fsa.params import EaEntry
 from vfs.ntstatus import NTStatusError
 
@@ -270,6 +270,44 @@ def test_allocation_size_reserves(share: Share) -> None:
     found = query_info.opened_stat(fo)
     assert found.allocation_size >= 1 << 20 or found.allocation_size == 0  # some file systems cannot
     assert found.end_of_file == 0
+
+
+def test_the_block_of_the_attributes_is_no_space_of_the_data(share: Share) -> None:
+    fo = share.create("file")
+    ea.set_eas(fo, [EaEntry(b"long", b"x" * 1000)])
+    assert query_info.stat(fo).allocation_size == 0
+    set_info.set_allocation(fo, 1 << 20)
+    assert query_info.stat(fo).allocation_size == 1 << 20
+    assert query_info.streams(fo)[0].allocation_size == 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks", "reported"),
+    [
+        (0, 0, 0),
+        (0, 8, 0),  # attributes alone
+        (0, 16, 4096),  # attributes, and space reserved
+        (7, 16, 4096),
+        (4096, 16, 4096),
+        (4097, 16, 8192),  # no block of attributes
+        (1 << 20, 8, 4096),  # sparse
+    ],
+)
+def test_listings_take_space_beyond_the_end_for_the_descriptor(
+    make_share: Callable[..., Share], size: int, blocks: int, reported: int
+) -> None:
+    share = make_share(acl_xattr=True)
+    status = share.create("file").stat
+    status.size, status.blocks = size, blocks
+    share.volume.attribute_block = 4096
+    assert allocation.of_data(share.volume, status) == reported
+
+
+def test_allocation_sizes_are_rounded_up(make_share: Callable[..., Share]) -> None:
+    share = make_share(allocation_roundup_size=1 << 20)
+    status = share.create("file").stat
+    status.blocks = 8
+    assert allocation.of_data(share.volume, status) == 1 << 20
 
 
 def test_no_descriptor_leaks(share: Share) -> None:
