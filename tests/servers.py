@@ -270,10 +270,10 @@ class Server(abc.ABC):
         """The worker of our probe is gone: what is left below the parent are its helper daemons."""
         before = self._helpers
         self._helpers = frozenset(procstat.descendants(self.pid))
-        return bool(before == self._helpers and not self._established())
+        return bool(before == self._helpers and not self.connections())
 
-    def _established(self) -> int:
-        """Count the connections to our port that the kernel still knows as established."""
+    def connections(self) -> int:
+        """How many connections to our port the kernel knows as established."""
         local = f"0100007F:{self.port:04X}"
         table = Path("/proc/net/tcp").read_text().splitlines()[1:]
         return sum(fields[1] == local and fields[3] == "01" for fields in map(str.split, table))

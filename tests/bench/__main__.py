@@ -1,36 +1,49 @@
 """``scripts/bench``: the same load on pysmbd and, where it is installed, on Samba, in turn.
 
-Both servers run all the time with the same smb.conf on different ports; the rounds alternate between them,
-and the table shows the medians. A ratio above 1 means that pysmbd is the better one.
+Both servers run all the time with the same smb.conf on different ports; the rounds alternate between them, and the
+tables show the medians. A ratio is pysmbd to Samba, of time per operation: lower is better.
+
+    scripts/bench [--quick]       every row (see --list)
+    scripts/bench open 'read-*'   some of them
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import fnmatch
 import os
 import platform
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench import table
-from tests.bench.rows import ROWS, Load, Row, Sample
+from tests.bench.lab import Lab, Load
+from tests.bench.row import Row, Sample
+from tests.bench.rows import ROWS
 from tests.servers import REPOSITORY, SERVERS, Server
+from tests.smbxcli import SmbxError
 
 _DOCUMENT = REPOSITORY / "docs" / "PERFORMANCE.md"
+_SHARES = {"tmp": {"read only": "no"}, "ca": {"read only": "no", "continuous availability": "yes"}}
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows (see --list)")
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="only these rows; * and ? stand for any characters")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
-    parser.add_argument("--quick", action="store_true", help="small loads, one round: does it run at all?")
-    parser.add_argument("--rounds", type=int, help="rounds per row (default: 3, quick: 1)")
+    parser.add_argument("--quick", action="store_true", help="small loads, one round: roughly, in two minutes")
+    parser.add_argument("--rounds", type=int, help="rounds per row (default: 5, quick: 1)")
+    parser.add_argument("--seconds", type=float, help="of each measurement (default: 0.4, quick: 0.1)")
     parser.add_argument("--server", choices=sorted(SERVERS), action="append", help="default: both")
     parser.add_argument("--directory", type=Path, help="where servers and files live (default: memory)")
-    parser.add_argument("--write", action="store_true", help=f"write the table to {_DOCUMENT.name}")
+    parser.add_argument("--write", action="store_true", help=f"write the tables to {_DOCUMENT.name}")
     return parser.parse_args()
 
 
@@ -42,28 +55,66 @@ def _memory_directory() -> str | None:
     return None
 
 
-def _chosen(names: list[str]) -> list[Row]:
-    known = {row.name for row in ROWS}
-    if unknown := set(names) - known:
-        sys.exit(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-    return [row for row in ROWS if not names or row.name in names]
+def choose(names: list[str]) -> list[Row]:
+    """The rows that names or patterns mean."""
+    if wrong := [name for name in names if not any(fnmatch.fnmatch(row.name, name) for row in ROWS)]:
+        sys.exit(f"no such row: {', '.join(wrong)}; see scripts/bench --list")
+    return [row for row in ROWS if not names or any(fnmatch.fnmatch(row.name, name) for name in names)]
 
 
-def _measure(row: Row, servers: list[Server], load: Load, rounds: int) -> dict[str, list[Sample]]:
-    samples: dict[str, list[Sample]] = {server.name: [] for server in servers}
-    failed: set[str] = set()
-    for number in range(-1, rounds):
-        for server in servers:
-            if server.name in failed:
+def make_load(scratch: Path, seconds: float | None, *, quick: bool) -> Load:
+    """How much load to make."""
+    if quick:
+        return Load(seconds or 0.1, 64, 10_000, 2_000, 1_000, 10, (10, 30), 100, 100, scratch)
+    return Load(seconds or 0.4, 1024, 100_000, 10_000, 4_000, 100, (200, 1000), 500, 1000, scratch)
+
+
+@contextlib.contextmanager
+def laboratory(names: list[str], directory: Path | None, seconds: float | None, *, quick: bool) -> Iterator[list[Lab]]:
+    """Running servers, each in a directory of its own."""
+    cpus = os.sched_getaffinity(0)
+    with contextlib.ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory(
+            prefix="bench-", dir=directory or _memory_directory(),
+        )))  # fmt: skip
+        base.chmod(0o755)
+        load = make_load(base, seconds, quick=quick)
+        labs = []
+        for name in names:
+            if why := SERVERS[name].unavailable():
+                sys.stderr.write(f"without {name}: {why}\n")
                 continue
+            labs.append(Lab(stack.enter_context(_server(name, base / name)), load))
+        yield labs
+        os.sched_setaffinity(0, cpus)
+
+
+def _server(name: str, directory: Path) -> Server:
+    return SERVERS[name](directory, shares=_SHARES, options={"max open files": "50000"})
+
+
+def measure(row: Row, labs: list[Lab], rounds: int) -> dict[str, list[Sample]]:
+    """Let the servers take turns; who fails is left out from then on."""
+    samples: dict[str, list[Sample]] = {}
+    able = []
+    for lab in labs:
+        if row.only is None or lab.server.name in row.only:
+            samples[lab.server.name] = []
+            able.append(lab)
+    prepared = []
+    for number in range(-1, rounds):
+        for lab in list(able):
             try:
                 if number < 0:
-                    row.prepare(server, load)
+                    prepared.append(lab)
+                    row.prepare(lab)
                 else:
-                    samples[server.name].append(row.run(server, load))
-            except (RuntimeError, OSError) as error:
-                failed.add(server.name)
-                sys.stderr.write(f"{row.name}: {server.name}: {error}\n{server.log_tail(10)}\n")
+                    samples[lab.server.name].append(row.run(lab))
+            except (RuntimeError, OSError, SmbxError) as error:
+                able.remove(lab)
+                sys.stderr.write(f"{row.name}: {lab.server.name}: {error}\n{lab.server.log_tail(5)}\n")
+    for lab in prepared:
+        row.finish(lab)
     return samples
 
 
@@ -71,42 +122,33 @@ def main() -> int:
     """Measure, print, write."""
     args = _arguments()
     if args.list:
-        sys.stdout.write("".join(f"{row.name:18} {row.title} [{row.unit}]\n" for row in ROWS))
+        sys.stdout.write("".join(f"{row.name:22} {row.group}: {row.title}\n" for row in ROWS))
         return 0
-    rows = _chosen(args.rows)
+    rows = choose(args.rows)
     missing = [tool for tool in ("smbclient", "smbtorture") if shutil.which(tool) is None]
     if missing:
         sys.exit(f"{', '.join(missing)} not installed (Debian: smbclient, samba-testsuite)")
     results: dict[Row, dict[str, list[Sample]]] = {}
-    broken = False
-    with contextlib.ExitStack() as stack:
-        base = Path(stack.enter_context(tempfile.TemporaryDirectory(
-            prefix="bench-", dir=args.directory or _memory_directory(),
-        )))  # fmt: skip
-        base.chmod(0o755)
-        load = Load(2, 64, 1000, 30, base) if args.quick else Load(5, 1024, 10_000, 200, base)
-        servers = []
-        for name in args.server or ("pysmbd", "samba"):
-            if why := SERVERS[name].unavailable():
-                sys.stderr.write(f"without {name}: {why}\n")
-                continue
-            servers.append(stack.enter_context(SERVERS[name](base / name)))
-        rounds = args.rounds or (1 if args.quick else 3)
+    rounds = args.rounds or (1 if args.quick else 5)
+    began = time.monotonic()
+    servers = args.server or ["pysmbd", "samba"]
+    with laboratory(servers, args.directory, args.seconds, quick=args.quick) as labs:
+        load = labs[0].load
         for row in rows:
-            results[row] = _measure(row, servers, load, rounds)
-            broken = broken or any(len(samples) < rounds for samples in results[row].values())
-            sys.stdout.write(table.render({row: results[row]}).splitlines()[-1] + "\n")
+            results[row] = measure(row, labs, rounds)
+            sys.stdout.write(table.line(row, results[row]) + "\n")
             sys.stdout.flush()
     text = table.render(results)
     heading = (
         f"{table.today()}, {table.cpu_model()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
-        f"CPython {platform.python_version()}; medians of {rounds} rounds, {load.mebibytes} MiB, "
-        f"{load.files:,} files."
+        f"CPython {platform.python_version()}; medians of {rounds} rounds of {load.seconds:g} s, big file "
+        f"{load.mebibytes:,} MiB, big directory {load.many:,} files."
     )
-    sys.stdout.write(f"\n{heading}\n\n{text}")
+    sys.stdout.write(f"\n{heading}\n\n{text}\n({time.monotonic() - began:.0f} s)\n")
     if args.write:
         _DOCUMENT.write_text(table.insert(_DOCUMENT.read_text(), text, heading))
-    return 1 if broken else 0
+    complete = all(len(samples) == rounds for by_server in results.values() for samples in by_server.values())
+    return 0 if complete else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The table: medians of the rounds, side by side, and its place in docs/PERFORMANCE.md."""
+"""The tables: medians of the rounds, side by side, and their place in docs/PERFORMANCE.md."""
 
 from __future__ import annotations
 
@@ -7,63 +7,91 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench.rows import Row, Sample
+from tests.bench.row import CPU, DEEP, FOUR, WALL, Goal, Row, Sample
 
 BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
 
+#: Row to server to samples.
+Results = Mapping[Row, Mapping[str, Sequence[Sample]]]
 
-def _number(value: float) -> str:
+_HEADING = (
+    "| operation | CPU pysmbd | Samba | ratio | time pysmbd | Samba | ratio | 32 deep | 4 conn. | goal | met |\n"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|:-:|"
+)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _median(samples: Sequence[Sample]) -> tuple[float | None, float | None]:
-    if not samples:
-        return None, None
-    cpus = [sample.cpu for sample in samples if sample.cpu is not None]
-    return statistics.median(sample.value for sample in samples), statistics.median(cpus) if cpus else None
+def _medians(samples: Sequence[Sample]) -> dict[str, float]:
+    measures = {measure for sample in samples for measure in sample}
+    return {
+        measure: statistics.median(sample[measure] for sample in samples if measure in sample) for measure in measures
+    }
 
 
-def _ratio(ours: float | None, theirs: float | None, *, bigger_is_better: bool) -> str:
-    if not ours or not theirs:
+def _ratio(ours: Mapping[str, float], theirs: Mapping[str, float], measure: str) -> float | None:
+    if not ours.get(measure) or not theirs.get(measure):
+        return None
+    return ours[measure] / theirs[measure]
+
+
+def _met(goal: Goal | None, ours: Mapping[str, float], theirs: Mapping[str, float]) -> str:
+    if goal is None:
+        return ""
+    reached = {}
+    for measure in goal.measures:
+        value = ours.get(measure) if goal.absolute else _ratio(ours, theirs, measure)
+        if value is not None:
+            # As exact as it is printed.
+            reached[measure] = round(value, 2) <= round(goal.limit, 2)
+    if not reached:
         return "-"
-    return f"{ours / theirs if bigger_is_better else theirs / ours:.2f}"
+    if all(reached.values()):
+        return "yes"
+    if not any(reached.values()):
+        return "**no**"
+    return "CPU" if reached.get(CPU) else "time"
 
 
-def render(results: Mapping[Row, Mapping[str, Sequence[Sample]]]) -> str:
-    """The table as Markdown. A ratio above 1 always means that pysmbd is the better one."""
-    lines = [
-        "| load | unit | pysmbd | Samba | ratio | CPU us/op pysmbd | CPU us/op Samba | ratio |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    for row, by_server in results.items():
-        ours, our_cpu = _median(by_server.get("pysmbd", ()))
-        theirs, their_cpu = _median(by_server.get("samba", ()))
-        cells = [
-            row.title,
-            row.unit,
-            *("-" if value is None else _number(value) for value in (ours, theirs)),
-            _ratio(ours, theirs, bigger_is_better=row.bigger_is_better),
-            *("-" if value is None else _number(value) for value in (our_cpu, their_cpu)),
-            _ratio(our_cpu, their_cpu, bigger_is_better=False),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+def line(row: Row, by_server: Mapping[str, Sequence[Sample]]) -> str:
+    """One line of a table."""
+    ours = _medians(by_server.get("pysmbd", ()))
+    theirs = _medians(by_server.get("samba", ()))
+    cells = [row.title]
+    for measure in (CPU, WALL):
+        cells += [_number(ours.get(measure)), _number(theirs.get(measure)), _number(_ratio(ours, theirs, measure))]
+    cells += [_number(_ratio(ours, theirs, measure)) for measure in (DEEP, FOUR)]
+    cells += [row.goal.text if row.goal else "", _met(row.goal, ours, theirs)]
+    return f"| {' | '.join(cells)} |"
+
+
+def render(results: Results) -> str:
+    """All tables as Markdown, one for each group of rows."""
+    parts = []
+    for group in dict.fromkeys(row.group for row in results):
+        lines = [line(row, by_server) for row, by_server in results.items() if row.group == group]
+        parts.append("\n".join([f"### {group}", "", _HEADING, *lines, ""]))
+    return "\n".join(parts)
 
 
 def cpu_model() -> str:
     """The processor's name."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        name, _, value = line.partition(":")
+    for text in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = text.partition(":")
         if name.strip() in {"model name", "Model"}:
             return value.strip()
     return "unknown processor"
 
 
 def insert(document: str, table: str, heading: str) -> str:
-    """Put the table between the markers of a document.
+    """Put the tables between the markers of a document.
 
     Raises:
         ValueError: the markers are missing.
@@ -76,5 +104,5 @@ def insert(document: str, table: str, heading: str) -> str:
 
 
 def today() -> str:
-    """The date, as written above the table."""
+    """The date, as written above the tables."""
     return datetime.now(UTC).date().isoformat()
