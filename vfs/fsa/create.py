@@ -13,7 +13,19 @@ from vfs.constants import (
     FILE_DIRECTORY_FILE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, allocation, attributes, ea, initial_security, leasing, names, share, times, tunnel
+from vfs.fsa import (
+    access_check,
+    allocation,
+    attributes,
+    delete,
+    ea,
+    initial_security,
+    leasing,
+    names,
+    share,
+    times,
+    tunnel,
+)
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.mangle import MANGLED_NO
 from vfs.notify import trigger
@@ -53,6 +65,7 @@ def create(
         )
     leasing.check_key(volume, owner, None, volume.full_path(path))
     granted = access_check.check_create(volume, token, path, map_generic(params.desired_access), directory)
+    delete.check_directory_stays(volume, path)
     parent = _parent_stat(volume, path)
     stored = params.file_attributes & attributes.SETTABLE | (0 if directory else FILE_ATTRIBUTE_ARCHIVE)
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE
 from vfs.constants import FILE_ATTRIBUTE_READONLY
+from vfs.file_id import FileId
 from vfs.fsa import attributes, tunnel
 from vfs.fsa.names import component_to_str
 from vfs.locking.entry import DeleteToken
@@ -19,6 +20,7 @@ from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
+    STATUS_DELETE_PENDING,
     STATUS_DIRECTORY_NOT_EMPTY,
     NTStatusError,
 )
@@ -27,6 +29,7 @@ from vfs.posix import credentials
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
     from vfs.posix.syscalls import Stat
+    from vfs.volume import Volume
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +56,20 @@ def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
             raise NTStatusError(STATUS_CANNOT_DELETE, "read-only file")
     if fo.is_directory and not is_empty(fo):
         raise NTStatusError(STATUS_DIRECTORY_NOT_EMPTY, "directory is not empty")
+
+
+def check_directory_stays(volume: Volume, path: bytes) -> None:
+    """Refuse to put the name `path` into a directory that is delete-pending.
+
+    Raises:
+        NTStatusError: STATUS_DELETE_PENDING.
+        OSError: the directory cannot be looked at.
+    """
+    parent = path.rpartition(b"/")[0]
+    if parent:
+        stat = volume.backend.stat_path(parent)
+        if volume.share_modes.is_delete_pending(FileId(stat.dev, stat.ino), volume.full_path(parent)):
+            raise NTStatusError(STATUS_DELETE_PENDING, "the directory is delete pending")
 
 
 def is_empty(fo: FileObject) -> bool:

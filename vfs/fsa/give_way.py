@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from vfs.fsa import delete, rename, target
+from vfs.fsa import delete, link, rename, target
 from vfs.locking.breaks import break_handles
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 
@@ -43,6 +43,7 @@ async def before_link(fo: FileObject, new_path: str, replace: bool) -> None:
     Raises:
         NTStatusError, Cancelled: as `before_rename`.
     """
+    link.check_may_link(fo)
     if replace:
         await _before_replacing(fo, new_path)
         _check_open(fo)

@@ -27,12 +27,7 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
             STATUS_ACCESS_DENIED (the target is open, read-only or a directory), STATUS_TOO_MANY_LINKS,
             STATUS_MEDIA_WRITE_PROTECTED, or what the system call said.
     """
-    if fo.volume.read_only:
-        raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
-    if fo.stream is not None:
-        raise NTStatusError(STATUS_INVALID_PARAMETER, "streams are not linked")
-    if fo.is_directory:
-        raise NTStatusError(STATUS_FILE_IS_A_DIRECTORY, "directories have one name")
+    check_may_link(fo)
     try:
         to = target.find(fo.volume, new_path)
         if to.file_id == fo.file_id and replace:
@@ -49,3 +44,17 @@ def link(fo: FileObject, new_path: str, replace: bool) -> None:
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "the new name exists") from None
     except OSError as error:
         raise from_oserror(error, "link") from None
+
+
+def check_may_link(fo: FileObject) -> None:
+    """Check what does not depend on the new name.
+
+    Raises:
+        NTStatusError: STATUS_MEDIA_WRITE_PROTECTED, STATUS_INVALID_PARAMETER, STATUS_FILE_IS_A_DIRECTORY.
+    """
+    if fo.volume.read_only:
+        raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "read-only share")
+    if fo.stream is not None:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "streams are not linked")
+    if fo.is_directory:
+        raise NTStatusError(STATUS_FILE_IS_A_DIRECTORY, "directories have one name")

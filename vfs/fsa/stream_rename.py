@@ -61,8 +61,9 @@ def _to_stream(fo: FileObject, stream: XattrStream, store: StreamsXattr, name: s
         return
     volume = fo.volume
     new_id = streams.file_id_of(fo.stat, name)
+    _check_alone(fo)
+    old = fo.full_path
     if new_id != fo.file_id:
-        _check_alone(fo)
         found = store.find(fo.fd, name)
         if found is not None:
             target = streams.contents_of(fo, *found)
@@ -74,7 +75,10 @@ def _to_stream(fo: FileObject, stream: XattrStream, store: StreamsXattr, name: s
     stream.rename(name)
     fo.name = f"{names.to_smb(fo.path)}:{name}"
     if new_id != fo.file_id:
-        _move(fo, new_id)
+        _move(fo, new_id, old)
+    else:
+        with volume.share_modes.lock(new_id) as lock:
+            lock.rename(old, fo.full_path)
 
 
 def _to_file(fo: FileObject, stream: XattrStream, replace: bool) -> None:
@@ -99,12 +103,13 @@ def _to_file(fo: FileObject, stream: XattrStream, replace: bool) -> None:
         os.dup2(fd, fo.fd, inheritable=False)
     finally:
         os.close(fd)
+    old = fo.full_path
     stream.remove()
     stream.close()
     fo.stream = None
     fo.path_only = False
     fo.name = names.to_smb(fo.path)
-    _move(fo, new_id)
+    _move(fo, new_id, old)
 
 
 def _check_alone(fo: FileObject) -> None:
@@ -121,17 +126,24 @@ def _check_target(replace: bool, size: int, *, is_open: bool) -> None:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "what has the new name is in use")
 
 
-def _move(fo: FileObject, new_id: FileId) -> None:
-    """Move the share-mode entry of `fo`, and its share in a lease, to the record of its new identity."""
+def _move(fo: FileObject, new_id: FileId, old: bytes) -> None:
+    """Move what the record of `fo` by the full path `old` says to that of its new identity.
+
+    That is the share-mode entry, its share in a lease, and that the stream is delete-pending.
+    """
     modes = fo.volume.share_modes
     owner = fo.owner
     with modes.lock(fo.file_id) as lock:
         entry = lock.find(owner.server_id, owner.open_id)
+        pending = lock.delete_token(old)
     if entry is not None:
         entry.name = b""
         with modes.lock(new_id) as lock:
             lock.remove(owner.server_id, owner.open_id)
             lock.add(fo.volume.share_path, fo.full_path, entry)
+            if pending is not None:
+                pending.path = fo.full_path
+                lock.set_delete(pending)
             if entry.lease_key and modes.leases is not None:
                 with modes.leases.lock(entry.client_guid, entry.lease_key) as locked:
                     if locked.lease is not None:

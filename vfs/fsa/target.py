@@ -13,7 +13,7 @@ import msgspec
 from vfs.access import FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY
 from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.file_id import FileId
-from vfs.fsa import access_check, attributes, names
+from vfs.fsa import access_check, attributes, delete, names
 from vfs.fsa.lookup import NameFreeError, check_veto, resolve
 from vfs.locking.entry import ENTRY_REPLACING, ShareModeEntry
 from vfs.ntstatus import (
@@ -123,9 +123,10 @@ def check_parent(fo: FileObject, target: Target) -> None:
     """Check that the directory of the new name lets the opener add one.
 
     Raises:
-        NTStatusError: STATUS_ACCESS_DENIED.
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_DELETE_PENDING.
         OSError: the directory cannot be looked at.
     """
+    delete.check_directory_stays(fo.volume, target.path)
     # Without stored descriptors the kernel's check is the whole check.
     if not fo.volume.options.acl_xattr:
         return
