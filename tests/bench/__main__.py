@@ -5,6 +5,7 @@ tables show the medians. A ratio is pysmbd to Samba, of time per operation: lowe
 
     scripts/bench [--quick]       every row (see --list)
     scripts/bench open 'read-*'   some of them
+    scripts/bench profile open    in which functions pysmbd spends the time of a row
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench import table
 from tests.bench.lab import Lab, Load
+from tests.bench.profiling import ProfiledServer, profile
 from tests.bench.row import Row, Sample
 from tests.bench.rows import ROWS
 from tests.servers import REPOSITORY, SERVERS, Server
@@ -70,7 +72,9 @@ def make_load(scratch: Path, seconds: float | None, *, quick: bool) -> Load:
 
 
 @contextlib.contextmanager
-def laboratory(names: list[str], directory: Path | None, seconds: float | None, *, quick: bool) -> Iterator[list[Lab]]:
+def laboratory(
+    kinds: Sequence[type[Server]], directory: Path | None, seconds: float | None, *, quick: bool
+) -> Iterator[list[Lab]]:
     """Running servers, each in a directory of its own."""
     cpus = os.sched_getaffinity(0)
     with contextlib.ExitStack() as stack:
@@ -80,17 +84,14 @@ def laboratory(names: list[str], directory: Path | None, seconds: float | None, 
         base.chmod(0o755)
         load = make_load(base, seconds, quick=quick)
         labs = []
-        for name in names:
-            if why := SERVERS[name].unavailable():
-                sys.stderr.write(f"without {name}: {why}\n")
+        for kind in kinds:
+            if why := kind.unavailable():
+                sys.stderr.write(f"without {kind.name}: {why}\n")
                 continue
-            labs.append(Lab(stack.enter_context(_server(name, base / name)), load))
+            server = kind(base / kind.name, shares=_SHARES, options={"max open files": "50000"})
+            labs.append(Lab(stack.enter_context(server), load))
         yield labs
         os.sched_setaffinity(0, cpus)
-
-
-def _server(name: str, directory: Path) -> Server:
-    return SERVERS[name](directory, shares=_SHARES, options={"max open files": "50000"})
 
 
 def measure(row: Row, labs: list[Lab], rounds: int) -> dict[str, list[Sample]]:
@@ -124,6 +125,11 @@ def main() -> int:
     if args.list:
         sys.stdout.write("".join(f"{row.name:22} {row.group}: {row.title}\n" for row in ROWS))
         return 0
+    if args.rows[:1] == ["profile"]:
+        with laboratory([ProfiledServer], args.directory, args.seconds or 2, quick=True) as (lab,):
+            for row in choose(args.rows[1:]):
+                profile(row, lab.server, lab.load)
+        return 0
     rows = choose(args.rows)
     missing = [tool for tool in ("smbclient", "smbtorture") if shutil.which(tool) is None]
     if missing:
@@ -131,7 +137,7 @@ def main() -> int:
     results: dict[Row, dict[str, list[Sample]]] = {}
     rounds = args.rounds or (1 if args.quick else 5)
     began = time.monotonic()
-    servers = args.server or ["pysmbd", "samba"]
+    servers = [SERVERS[name] for name in args.server or ("pysmbd", "samba")]
     with laboratory(servers, args.directory, args.seconds, quick=args.quick) as labs:
         load = labs[0].load
         for row in rows:

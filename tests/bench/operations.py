@@ -102,6 +102,10 @@ class Operation(Row):
             raw.once(lanes, [self._opening(raw.tree, number) for number in numbers])
         return raw, lanes
 
+    def narrow(self) -> None:
+        """Measure one operation at a time only."""
+        self._wide = False
+
     def finish(self, lab: Lab) -> None:
         for raw, _ in self._clients.pop(lab.server.name, []):
             raw.close()
