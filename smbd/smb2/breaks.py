@@ -7,12 +7,12 @@ a timer runs: whoever does not answer loses what it holds.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from messaging.msg_types import MSG_SMB_BREAK_REQUEST
-from smbd.smb2 import respond
-from smbd.wire.constants import SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED, SMB2_OPLOCK_BREAK
+from smbd.smb2.break_delivery import BreakDelivery, Notification
+from smbd.wire.constants import SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED
 from smbd.wire.oplock_break import LeaseBreakNotification, OplockBreakNotification
 from vfs.locking import holding
 from vfs.locking.breaks import unpack_request
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from smbd.xsrv.client import Client
     from smbd.xsrv.connection import Connection
     from smbd.xsrv.open import Open
-    from smbd.xsrv.session import Session
     from vfs.fsa.file_object import FileObject
-    from vfs.locking.lease import Notification
+    from vfs.locking import lease
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +46,7 @@ class Breaks:
         # By number of the open, or by lease key.
         self._timers: dict[int | bytes, Timer] = {}
         ctx = client.ctx
+        self._delivery = BreakDelivery(ctx.loop)
         ctx.bus.register(MSG_SMB_BREAK_REQUEST, self._requested)
         modes = ctx.databases.share_modes
         ask_others = modes.send_break
@@ -88,17 +88,27 @@ class Breaks:
         if oplock.level == OPLOCK_LEVEL_II:
             if level == OPLOCK_NONE:
                 holding.set_level(file, OPLOCK_NONE)
-                self._tell_oplock(opened, OPLOCK_NONE)
+                self._tell_oplock(opened, OPLOCK_NONE, wants_answer=False)
             return
-        if not self._tell_oplock(opened, level):
+        if not self._tell_oplock(opened, level, wants_answer=True):
             holding.set_level(file, OPLOCK_NONE)
             return
         oplock.breaking_to = level
         self._start_timer(opened.volatile_id, lambda: self._oplock_expired(opened))
 
-    def _tell_oplock(self, opened: Open, level: int) -> bool:
+    def _tell_oplock(self, opened: Open, level: int, *, wants_answer: bool) -> bool:
         message = OplockBreakNotification(opened.persistent_id, opened.volatile_id, level)
-        return self._send(opened.session, opened.session.channels, message.pack())
+        session = opened.session
+        return self._delivery.send(
+            Notification(
+                opened.volatile_id,
+                session,
+                message.pack(),
+                lambda: session.channels,
+                wants_answer=wants_answer,
+                lost=lambda: self._oplock_expired(opened),
+            )
+        )
 
     def _oplock_expired(self, opened: Open) -> None:
         file = opened.file
@@ -109,6 +119,7 @@ class Breaks:
     def acknowledged(self, opened: Open, level: int) -> None:
         """Take the acknowledgment of an oplock break: the open is down to `level`."""
         self._stop_timer(opened.volatile_id)
+        self._delivery.answered(opened.volatile_id)
         if opened.file is not None:
             holding.set_level(opened.file, level)
 
@@ -124,17 +135,27 @@ class Breaks:
         if notification is not None:
             self._tell_lease(opened, file, oplock.lease_key, notification)
 
-    def _tell_lease(self, opened: Open, file: FileObject, key: bytes, notification: Notification) -> None:
-        lease = file.oplock.lease if file.oplock is not None else None
+    def _tell_lease(self, opened: Open, file: FileObject, key: bytes, notification: lease.Notification) -> None:
+        held = file.oplock.lease if file.oplock is not None else None
         message = LeaseBreakNotification(
             key,
             notification.old,
             notification.new,
             SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED if notification.wants_answer else 0,
-            notification.epoch if lease is not None and lease.version == LEASE_V2 else 0,
+            notification.epoch if held is not None and held.version == LEASE_V2 else 0,
         )
-        # A lease is the client's, not the session's.
-        sent = self._send(opened.session, self._client.connections, message.pack())
+        session = opened.session
+        sent = self._delivery.send(
+            Notification(
+                key,
+                session,
+                message.pack(),
+                # A lease is the client's, not the session's.
+                lambda: [*session.channels, *(one for one in self._client.connections if one not in session.channels)],
+                wants_answer=notification.wants_answer,
+                lost=lambda: self._lease_expired(file, key),
+            )
+        )
         if not notification.wants_answer:
             return
         if sent:
@@ -156,11 +177,12 @@ class Breaks:
         modes = client.ctx.databases.share_modes
         following = holding.acknowledge_lease(modes, client.client_guid, key, state)
         self._stop_timer(key)
+        self._delivery.answered(key)
         if following is not None:
             # Not before the response to this acknowledgment.
             client.ctx.loop.call_soon(lambda: self._next_step(key, following))
 
-    def _next_step(self, key: bytes, notification: Notification) -> None:
+    def _next_step(self, key: bytes, notification: lease.Notification) -> None:
         for session in self._client.sessions.values():
             for opened in session.opens.values():
                 file = opened.file
@@ -170,21 +192,16 @@ class Breaks:
 
     # common
 
-    def _send(self, session: Session, connections: Iterable[Connection], body: bytes) -> bool:
-        """Send over the first connection that can be used; False if there is none."""
-        for connection in connections:
-            if connection.transport.closed or (session.encrypts and connection not in session.channels):
-                continue
-            respond.send_notification(connection, session, SMB2_OPLOCK_BREAK, body)
-            connection.transport.flush()
-            return True
-        return False
+    def connection_lost(self, connection: Connection) -> None:
+        """Tell the client over another connection what it may not have got over this one."""
+        self._delivery.connection_lost(connection)
 
     def _start_timer(self, key: int | bytes, expired: Callable[[], None]) -> None:
         self._stop_timer(key)
 
         def fire() -> None:
             self._timers.pop(key, None)
+            self._delivery.answered(key)
             expired()
 
         self._timers[key] = self._client.ctx.loop.call_later(BREAK_TIMEOUT_S, fire)

@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_durable, create_leases
+from smbd.smb2 import create_durable, create_leases, create_replay
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
@@ -79,7 +79,29 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the user may not use the share")
     if message.name.startswith("\\") and not reconnects:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
-    return _open_file(request, message, tcon.volume, tcon.token)
+    guid = create_replay.create_guid(request, message) if message.contexts else b""
+    if not guid:
+        return _open_file(request, message, tcon.volume, tcon.token)
+    made = create_replay.find(request, session, message, guid)
+    if made is not None and made.file is not None:
+        return _answer_replay(request, message, made, made.file)
+    return create_replay.perform(request, session, guid, _open_file(request, message, tcon.volume, tcon.token))
+
+
+def _answer_replay(request: Request, message: CreateRequest, opened: Open, file: FileObject) -> bytes:
+    """Answer a CREATE that was done before: with the level that it asks for, whatever the open has."""
+    asked = message.contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
+    answers = _answer_contexts(
+        file,
+        None if asked is None else bytes(asked),
+        on_disk_id=SMB2_CREATE_QUERY_ON_DISK_ID in message.contexts,
+    )
+    if create_replay.says_durable(opened, message):
+        answers |= create_durable.answer(opened)
+    request.target = opened
+    if request.chain is not None:
+        request.chain.last_open = opened
+    return _respond(opened, file, answers, message.requested_oplock_level)
 
 
 def _open_pipe(request: Request, message: CreateRequest) -> bytes:
@@ -146,13 +168,15 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     return _respond(opened, file, answers)
 
 
-def _respond(opened: Open, file: FileObject, answers: Contexts) -> bytes:
+def _respond(opened: Open, file: FileObject, answers: Contexts, level: int | None = None) -> bytes:
     stat = query_info.opened_stat(file)
+    if level is None:
+        level = OPLOCK_NONE if file.oplock is None else file.oplock.level
     return CreateResponse(
         opened.persistent_id,
         opened.volatile_id,
         file.create_action,
-        OPLOCK_NONE if file.oplock is None else file.oplock.level,
+        level,
         stat.creation_time,
         stat.last_access_time,
         stat.last_write_time,
@@ -166,6 +190,8 @@ def _respond(opened: Open, file: FileObject, answers: Contexts) -> bytes:
 
 def _enter(request: Request, opened: Open) -> None:
     opened.session.opens[opened.volatile_id] = opened
+    opened.channel_sequence = request.channel_sequence
+    request.target = opened
     if request.chain is not None:
         request.chain.last_open = opened
 

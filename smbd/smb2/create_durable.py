@@ -121,7 +121,12 @@ def grant(opened: Open, wish: Wish) -> Contexts:
     opened.make_durable(wish.create_guid, wish.timeout_ms)
     if wish.version == 1:
         return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleResponse().pack()}
-    return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(wish.timeout_ms).pack()}
+    return answer(opened)
+
+
+def answer(opened: Open) -> Contexts:
+    """Return the context of version 2 that says that `opened` is durable."""
+    return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(opened.durable_timeout_msec).pack()}
 
 
 def reconnect(

@@ -53,8 +53,8 @@ class Pending:
         request.pending = self
         connection = request.connection
         connection.pending[request.message_id] = self
-        if request.waits_on is not None:
-            request.waits_on.pending.add(self)
+        if request.target is not None:
+            request.target.pending.add(self)
         if grace == 0:
             self.send_interim()
         elif grace is not None:
@@ -93,6 +93,6 @@ class Pending:
             self._timer.cancel()
         request = self.request
         request.pending = None
-        if request.waits_on is not None:
-            request.waits_on.pending.discard(self)
+        if request.target is not None:
+            request.target.pending.discard(self)
         request.connection.pending.pop(request.message_id, None)

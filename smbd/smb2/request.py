@@ -10,10 +10,12 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from messaging.waiter import Waiter
+from smbd.smb2 import channel_sequence
 from smbd.wire.constants import (
     COMMAND_NAMES,
     SMB2_FLAGS_ASYNC_COMMAND,
     SMB2_FLAGS_RELATED_OPERATIONS,
+    SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_RELATED_FILE_ID,
 )
 from vfs.ntstatus import (
@@ -111,6 +113,8 @@ class Request:
         chain: the compound it belongs to, None when it came alone.
         pending: set while a suspended handler owns it.
         async_id: non-zero once an interim response went out.
+        target: the open that it names or makes; None if it does not count as outstanding there.
+        outlives_channel: it goes on when its connection is lost, as long as its session has another one.
         waits_on: set by a handler before it suspends: the open whose closing ends the wait.
         status_on_close: the status that it ends with then.
     """
@@ -126,6 +130,7 @@ class Request:
         "credits_granted",
         "flags",
         "message_id",
+        "outlives_channel",
         "pdu",
         "pending",
         "sealed",
@@ -134,6 +139,7 @@ class Request:
         "sign",
         "signer",
         "status_on_close",
+        "target",
         "tcon",
         "tree_id",
         "waits_on",
@@ -169,6 +175,8 @@ class Request:
         self.pending: Pending | None = None
         self.session: Session | None = None
         self.tcon: Tcon | None = None
+        self.target: Open | None = None
+        self.outlives_channel = False
         self.waits_on: Open | None = None
         self.status_on_close: int = STATUS_CANCELLED
 
@@ -191,10 +199,11 @@ class Request:
 
         Raises:
             NTStatusError: STATUS_FILE_CLOSED if there is no such open of this session and tree connect; the
-                status of the failed CREATE for a related request behind one.
+                status of the failed CREATE for a related request behind one; STATUS_FILE_NOT_AVAILABLE for what
+                comes too late over another channel.
         """
         if self.chain is not None and self.related and volatile_id == SMB2_RELATED_FILE_ID:
-            return self._act_as_owner(self.chain.related_open(self))
+            return self._use(self.chain.related_open(self), related=True)
         if self.session is None:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "no session to look for the file in")
         found = self.session.opens.get(volatile_id)
@@ -202,10 +211,13 @@ class Request:
             raise NTStatusError(STATUS_FILE_CLOSED)
         if self.chain is not None:
             self.chain.last_open = found
-        return self._act_as_owner(found)
+        return self._use(found)
 
-    def _act_as_owner(self, opened: Open) -> Open:
+    def _use(self, opened: Open, *, related: bool = False) -> Open:
         """Go on as who opened the file, should the session have been authenticated again as somebody else."""
+        self.target = opened
+        if self.channel_sequence != opened.channel_sequence or self.flags & SMB2_FLAGS_REPLAY_OPERATION:
+            channel_sequence.verify(self, opened, related=related)
         if self.tcon is not None and opened.token is not self.tcon.token:
             credentials.impersonate(opened.token.unix)
         return opened

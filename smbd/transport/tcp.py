@@ -8,10 +8,12 @@ payload lies in one piece and nothing is ever copied.
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 import socket
 import struct
+import termios
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -22,6 +24,10 @@ from smbd.transport.buffers import HEADROOM, SEAL_SPARE, OutBuffer, anonymous
 _log = logging.getLogger(__name__)
 
 _PREFIX: Final = struct.Struct(">I")
+_INT: Final = struct.Struct("i")
+_COUNT: Final = struct.Struct("Q")
+#: Where tcpi_bytes_acked stands in struct tcp_info.
+_TCP_INFO_ACKED: Final = 120
 PREFIX_SIZE: Final = _PREFIX.size
 _RECEIVE_CHUNK: Final = 64 * 1024
 #: Replies of one batch are sent when they exceed this, so that the client can work while we do.
@@ -96,6 +102,21 @@ class TcpTransport:
     def fileno(self) -> int:
         """Return the descriptor of the socket."""
         return self._sock.fileno()
+
+    def unacknowledged(self) -> int:
+        """Return how many of the bytes to send the other end's TCP has not acknowledged; 0 on a closed transport."""
+        if self.closed:
+            return 0
+        waiting: int = _INT.unpack(fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))[0]
+        return self._out.end + self._queued + waiting
+
+    def acknowledged(self) -> int:
+        """Return how many bytes the other end's TCP has acknowledged so far."""
+        if self.closed:
+            return 0
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_ACKED + _COUNT.size)
+        acknowledged: int = _COUNT.unpack_from(info, _TCP_INFO_ACKED)[0]
+        return acknowledged
 
     def pause(self) -> None:
         """Leave in the socket what arrives from now on, until `resume`."""

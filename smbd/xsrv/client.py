@@ -14,6 +14,7 @@ from smbd.xsrv import previous_session
 from smbd.xsrv.connection import Connection
 from smbd.xsrv.handover import Adopt, Reception
 from smbd.xsrv.records import CLIENT_CODEC, ClientGlobal
+from smbd.xsrv.replay import ReplayCache
 
 if TYPE_CHECKING:
     from messaging.server_id import ServerId
@@ -38,6 +39,7 @@ class Client:
         client_guid: of the first connection that named one.
         connections: the transport connections that are open.
         sessions: SessionId -> session, over all connections.
+        replays: its creates that it may send again.
         breaks: of its oplocks and leases.
         reception: takes further connections of it from other workers.
     """
@@ -49,6 +51,7 @@ class Client:
         self.client_guid = bytes(16)
         self.connections: list[Connection] = []
         self.sessions: dict[int, Session] = {}
+        self.replays = ReplayCache()
         # Volatile ids of one process never repeat; a random start keeps them from being guessed.
         self._volatile_id = secrets.randbits(31)
         ctx.client = self

@@ -155,12 +155,15 @@ class Connection:
         return RpcContext(self.ctx.config, self.ctx.auth, self.ctx.databases, self.transport.remote_host)
 
     def on_closed(self, reason: str) -> None:
-        """Give back everything: waits first, then the sessions that have no other channel."""
+        """Give back everything ([MS-SMB2] 3.3.7.1): waits first, then the sessions that have no other channel."""
         _log.info("%s: connection closed: %s", self, reason)
         for pending in list(self.pending.values()):
-            pending.cancel(STATUS_CANCELLED)
+            session = pending.request.session
+            if session is None or not pending.request.outlives_channel or not session.has_other_channel(self):
+                pending.cancel(STATUS_CANCELLED)
         self.setups.clear()
         for session in list(self.sessions.values()):
             session.remove_connection(self)
         self.sessions.clear()
+        self.client.breaks.connection_lost(self)
         self.client.remove_connection(self)

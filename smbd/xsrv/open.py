@@ -37,7 +37,9 @@ class Open:
         file: the file system's half, None for a pipe.
         pipe: the pipe, None for a file.
         scan: directory enumeration in progress.
-        pending: requests that wait on this open; they end when it is closed.
+        pending: requests about this open that are not answered yet.
+        channel_sequence: Open.ChannelSequence; `UNUSED` while the CREATE that made it can be replayed.
+        create_guid: by which; empty if it cannot.
         lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
         durable: it is to survive the loss of its connection, as long as nobody else wants the file.
         resilient: it is to survive that, whatever others want (FSCTL_LMR_REQUEST_RESILIENCY).
@@ -46,6 +48,8 @@ class Open:
     """
 
     __slots__ = (
+        "channel_sequence",
+        "create_guid",
         "durable",
         "durable_timeout_msec",
         "file",
@@ -74,6 +78,8 @@ class Open:
         self.pipe: Pipe | None = None
         self.scan: DirectoryScan | None = None
         self.pending: set[Pending] = set()
+        self.channel_sequence = 0
+        self.create_guid = b""
         self.lock_sequence: dict[int, int] = {}
         self.durable = False
         self.resilient = False
@@ -123,8 +129,7 @@ class Open:
             self.close()
             return
         # Locks that are still waited for are not to be granted to a handle that nobody holds.
-        for pending in list(self.pending):
-            pending.cancel(pending.request.status_on_close)
+        self._end_waits()
         try:
             cookie = durable.disconnect(file, self.persistent_id, stays=self.resilient or self.persistent)
         except (OSError, NTStatusError) as error:
@@ -134,6 +139,7 @@ class Open:
             self.close()
             return
         del self.session.opens[self.volatile_id]
+        self.session.client.replays.forget(self)
         kept, now = cookie, time.time_ns()
 
         def change(record: OpenGlobal) -> OpenGlobal:
@@ -147,6 +153,11 @@ class Open:
         ctx.databases.opens.update(self.persistent_id, change)
         scavenging.wake(ctx, self.durable_timeout_msec)
 
+    def _end_waits(self) -> None:
+        for pending in list(self.pending):
+            if pending.request.waits_on is self:
+                pending.cancel(pending.request.status_on_close)
+
     def close(self) -> None:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).
 
@@ -155,8 +166,8 @@ class Open:
         """
         if self.session.opens.pop(self.volatile_id, None) is None:
             return
-        for pending in list(self.pending):
-            pending.cancel(pending.request.status_on_close)
+        self._end_waits()
+        self.session.client.replays.forget(self)
         try:
             if self.file is not None:
                 close_file(self.file)

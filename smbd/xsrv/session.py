@@ -201,6 +201,10 @@ class Session:
         self._next_tree_id += 1
         return tree_id
 
+    def has_other_channel(self, connection: Connection) -> bool:
+        """Tell whether the session runs over another connection than this one."""
+        return any(channel is not connection and not channel.transport.closed for channel in self.channels)
+
     def remove_connection(self, connection: Connection) -> None:
         """Forget a channel; the session ends with the last one."""
         self.channels.pop(connection, None)

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from tests.servers import Server, server_class
-from tests.torture import expectations, runner
+from tests.torture import expectations, network, runner
 from tests.torture.results import Outcome
 
 _SHARES = {
@@ -51,6 +51,11 @@ def main() -> int:
     if not names:
         sys.stdout.write("no such test\n")
         return 2
+    in_scope = names
+    isolated = network.unavailable()
+    if isolated is not None:
+        names = [name for name in names if name not in expectations.select(names, expectations.BLOCKING)]
+        sys.stdout.write(f"{len(in_scope) - len(names)} tests that block connections are left out: {isolated}\n")
     known = expectations.parse_knownfail(expectations.KNOWNFAIL.read_text())
     baseline = expectations.parse_baseline(expectations.BASELINE.read_text())
     reference = args.server == "samba"
@@ -80,10 +85,11 @@ def main() -> int:
         options = dict(pair.split("=", 1) for pair in args.globals)
 
         def make_server(index: int) -> Server:
-            return server_class(args.server)(base / f"server{index}", shares=_SHARES, options=options)
+            port = None if isolated is not None else network.PORT
+            return server_class(args.server)(base / f"server{index}", shares=_SHARES, options=options, port=port)
 
         reports = runner.run(names, make_server, jobs=min(args.jobs, len(names)), limit=args.limit,
-                             options=args.option, progress=progress)
+                             options=args.option, progress=progress, isolated=isolated is None)
     if reference and args.record:
         baseline.update({report.name: report.result.outcome for report in reports})
         expectations.BASELINE.write_text(expectations.write_baseline(baseline))
@@ -91,7 +97,7 @@ def main() -> int:
         unexpected += [
             f"knownfail entry matches no test: {entry.pattern.pattern}"
             for entry in known
-            if not any(entry.pattern.fullmatch(name) for name in names)
+            if not any(entry.pattern.fullmatch(name) for name in in_scope)
         ]
     if unexpected:
         sys.stdout.write("\nunexpected:\n" + "".join(f"  {line}\n" for line in sorted(unexpected)))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.servers import Server, ServerError, unix_user_exists
+from tests.torture import network
 from tests.torture.results import Outcome, Result, parse
 
 SMBTORTURE = "smbtorture"
@@ -95,6 +96,7 @@ def run(
     limit: float,
     options: Sequence[str] = (),
     progress: Callable[[Report], None] = lambda _report: None,
+    isolated: bool = False,
 ) -> list[Report]:
     """Run leaf tests over ``jobs`` servers.
 
@@ -105,6 +107,7 @@ def run(
         limit: seconds for one test.
         options: further ``--option=`` arguments.
         progress: told of each finished test, from one thread at a time.
+        isolated: each job gets a network of its own, where tests can block connections.
 
     Raises:
         ServerError: a server did not start.
@@ -118,6 +121,10 @@ def run(
 
     def work(index: int) -> None:
         try:
+            further = options
+            if isolated:
+                network.isolate()
+                further = (*options, *network.OPTIONS)
             server = make_server(index)
             with server:
                 while not failures:
@@ -125,7 +132,7 @@ def run(
                         name = waiting.get_nowait()
                     except queue.Empty:
                         return
-                    report = run_leaf(server, name, limit=limit, options=options)
+                    report = run_leaf(server, name, limit=limit, options=further)
                     with lock:
                         reports.append(report)
                         progress(report)

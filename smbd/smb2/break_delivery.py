@@ -1,0 +1,159 @@
+"""Seeing to it that break notifications arrive, over whatever channel works ([MS-SMB2] 3.3.4.6, 3.3.4.7).
+
+A notification goes over the first channel that can be used. If that channel breaks before the client has answered, or
+if the client's TCP does not acknowledge it in time while there are other channels, it is sent again over the next one.
+A client that gets it twice takes the second one for what it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from smbd.smb2 import respond
+from smbd.wire.constants import SMB2_OPLOCK_BREAK
+
+if TYPE_CHECKING:
+    from smbd.eventloop import EventLoop
+    from smbd.xsrv.connection import Connection
+    from smbd.xsrv.session import Session
+
+_log = logging.getLogger(__name__)
+
+#: Seconds that the client's TCP gets to acknowledge what was sent, if there is another channel: ours has repeated it
+#: three times by then.
+_PATIENCE: Final = 1.5
+#: How often it is looked at, in seconds.
+_INTERVAL: Final = 0.1
+
+
+class Notification:
+    """A break of which the client is told.
+
+    Attributes:
+        key: of what is broken: number of the open, or lease key.
+        session: under which it is encrypted, should that be necessary.
+        body: the message.
+        channels: the connections that it may go over, best first.
+        wants_answer: the client has to acknowledge it.
+        lost: called when it can be sent over none of them any more.
+    """
+
+    __slots__ = (
+        "_end",
+        "_tried",
+        "body",
+        "channels",
+        "connection",
+        "deadline",
+        "key",
+        "lost",
+        "session",
+        "wants_answer",
+    )
+
+    def __init__(
+        self,
+        key: int | bytes,
+        session: Session,
+        body: bytes,
+        channels: Callable[[], Iterable[Connection]],
+        *,
+        wants_answer: bool,
+        lost: Callable[[], None],
+    ) -> None:
+        self.key = key
+        self.session = session
+        self.body = body
+        self.channels = channels
+        self.wants_answer = wants_answer
+        self.lost = lost
+        self.connection: Connection | None = None
+        self.deadline = 0.0
+        self._end = 0
+        self._tried: set[Connection] = set()
+
+    def usable(self) -> list[Connection]:
+        """Return the connections that it has not been sent over yet."""
+        session = self.session
+        return [
+            connection
+            for connection in self.channels()
+            if connection not in self._tried
+            and not connection.transport.closed
+            and (connection in session.channels or not session.encrypts)
+        ]
+
+    def send(self, connection: Connection) -> None:
+        """Send it over `connection`, without waiting for anything."""
+        self.connection = connection
+        self._tried.add(connection)
+        respond.send_notification(connection, self.session, SMB2_OPLOCK_BREAK, self.body)
+        transport = connection.transport
+        transport.flush()
+        self._end = transport.acknowledged() + transport.unacknowledged()
+
+    def has_arrived(self) -> bool:
+        """Tell whether the client's TCP has acknowledged it."""
+        return self.connection is not None and self.connection.transport.acknowledged() >= self._end
+
+
+class BreakDelivery:
+    """The notifications of one client that are on their way.
+
+    Args:
+        loop: for the timers.
+    """
+
+    def __init__(self, loop: EventLoop) -> None:
+        self._loop = loop
+        self._under_way: set[Notification] = set()
+        self._stalled: set[Connection] = set()
+
+    def send(self, notification: Notification) -> bool:
+        """Send it over the first connection that can be used; False if there is none."""
+        usable = notification.usable()
+        for connection in [one for one in self._stalled if one.transport.unacknowledged() == 0]:
+            self._stalled.discard(connection)
+        usable.sort(key=self._stalled.__contains__)
+        if not usable:
+            self._under_way.discard(notification)
+            return False
+        self._under_way.add(notification)
+        notification.deadline = self._loop.now() + _PATIENCE
+        notification.send(usable[0])  # this may find the connection closed, and come back here by `connection_lost`
+        if len(usable) > 1:
+            self._loop.call_later(_INTERVAL, lambda: self._check(notification, usable[0]))
+        elif not notification.wants_answer:
+            self._under_way.discard(notification)
+            return True
+        return notification in self._under_way
+
+    def answered(self, key: int | bytes) -> None:
+        """Note that the client has acknowledged the break of `key`, or that nobody waits for that any more."""
+        for notification in [one for one in self._under_way if one.key == key]:
+            self._under_way.discard(notification)
+
+    def connection_lost(self, connection: Connection) -> None:
+        """Send again what went over `connection` and was not answered."""
+        self._stalled.discard(connection)
+        for notification in [one for one in self._under_way if one.connection is connection]:
+            _log.info("%s: was lost with a break notification under way", connection)
+            if not self.send(notification) and notification.wants_answer:
+                notification.lost()
+
+    def _check(self, notification: Notification, connection: Connection) -> None:
+        """Look whether the client's TCP has acknowledged the notification."""
+        if notification not in self._under_way or notification.connection is not connection:
+            return
+        if notification.has_arrived():
+            if not notification.wants_answer:
+                self._under_way.discard(notification)
+        elif self._loop.now() < notification.deadline:
+            self._loop.call_later(_INTERVAL, lambda: self._check(notification, connection))
+        else:
+            self._stalled.add(connection)
+            _log.info("%s: does not take a break notification", connection)
+            if notification.usable():
+                self.send(notification)

@@ -1,0 +1,91 @@
+"""Creates that a client sends again because it does not know what became of them: [MS-SMB2] 3.3.5.9.10.
+
+Where the specification and Samba differ, this does as Samba: a create in progress answers STATUS_FILE_NOT_AVAILABLE,
+which clients repeat until it is done (Windows lets the replay wait, or refuses it), and a handle need not be durable to
+be found again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbd.wire.constants import (
+    SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
+    SMB2_CREATE_REQUEST_LEASE,
+    SMB2_DIALECT_300,
+    SMB2_FLAGS_REPLAY_OPERATION,
+    SMB2_OPLOCK_LEVEL_BATCH,
+    SMB2_OPLOCK_LEVEL_LEASE,
+)
+from smbd.wire.create_context_durable import DurableHandleRequestV2
+from smbd.wire.create_context_lease import unpack_lease
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_DUPLICATE_OBJECTID,
+    NTStatusError,
+)
+
+if TYPE_CHECKING:
+    from smbd.smb2.request import AsyncResult, Request
+    from smbd.wire.create import CreateRequest
+    from smbd.xsrv.open import Open
+    from smbd.xsrv.session import Session
+
+
+def create_guid(request: Request, message: CreateRequest) -> bytes:
+    """Return by what GUID the create can be replayed; empty if it cannot.
+
+    Raises:
+        WireError: the context is malformed.
+    """
+    context = message.contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2)
+    if context is None or request.connection.dialect < SMB2_DIALECT_300:
+        return b""
+    return DurableHandleRequestV2.unpack(context).create_guid
+
+
+def find(request: Request, session: Session, message: CreateRequest, guid: bytes) -> Open | None:
+    """Return the open that the create `guid` has made already; None if it is a new one.
+
+    Raises:
+        NTStatusError: STATUS_FILE_NOT_AVAILABLE: it is in progress. STATUS_DUPLICATE_OBJECTID: it is done, and this
+            is no replay. STATUS_ACCESS_DENIED: the replay asks for another lease, or for one where there is none.
+    """
+    opened = session.client.replays.find(guid)
+    if opened is None:
+        return None
+    if opened.session is not session or not request.flags & SMB2_FLAGS_REPLAY_OPERATION:
+        raise NTStatusError(STATUS_DUPLICATE_OBJECTID, "the CreateGuid is in use")
+    lease = message.contexts.get(SMB2_CREATE_REQUEST_LEASE)
+    if lease is not None:
+        oplock = opened.file.oplock if opened.file is not None else None
+        if oplock is None or oplock.lease_key != unpack_lease(lease).lease_key:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "the open has another lease, or none")
+    if opened.file is not None and opened.file.oplock is not None and opened.file.oplock.lease is not None:
+        # Other opens may have raised it since.
+        modes, oplock = opened.file.volume.share_modes, opened.file.oplock
+        oplock.lease = modes.find_lease(opened.file.owner.client_guid, oplock.lease_key) or oplock.lease
+    return opened
+
+
+def says_durable(opened: Open, message: CreateRequest) -> bool:
+    """Tell whether the response to a replay says that the handle is durable: that depends on what is asked for."""
+    return opened.durable and message.requested_oplock_level in {SMB2_OPLOCK_LEVEL_BATCH, SMB2_OPLOCK_LEVEL_LEASE}
+
+
+async def perform(request: Request, session: Session, guid: bytes, create: AsyncResult) -> bytes:
+    """Run the create `guid`, a new one, so that it can be replayed.
+
+    Should the channel break before its end, it goes on: the client will ask for it on another one.
+    """
+    replays = session.client.replays
+    replays.begin(guid)
+    request.outlives_channel = True
+    try:
+        body = await create
+    except BaseException:
+        replays.abandon(guid)
+        raise
+    if request.target is not None:
+        replays.finish(request.target, guid)
+    return body  # type: ignore[return-value]  # a CREATE is answered by bytes
