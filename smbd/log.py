@@ -57,6 +57,12 @@ class LogOptions:
     syslog_format: bool = False
 
 
+def path_of(config: Config, context: SubstContext | None = None) -> str:
+    """Return the log file of a process; `context` as for `options_of`."""
+    path = substitute(config.globals.log_file, context or SubstContext(client_name=PARENT_NAME))
+    return path or f"{LOG_DIRECTORY}/log.{PARENT_NAME}"
+
+
 def options_of(config: Config, context: SubstContext | None = None, *, target: str = FILE) -> LogOptions:
     """Make the log options of a configuration.
 
@@ -65,11 +71,7 @@ def options_of(config: Config, context: SubstContext | None = None, *, target: s
         context: what the variables in `log file` stand for; None for a process without a client.
         target: where the log goes.
     """
-    context = context or SubstContext(client_name=PARENT_NAME)
     params = config.globals
-    path = substitute(params.log_file, context)
-    if not path:
-        path = f"{LOG_DIRECTORY}/log.{PARENT_NAME}"
     try:
         levels = parse_log_level(params.log_level)
     except ValueError as error:
@@ -78,7 +80,7 @@ def options_of(config: Config, context: SubstContext | None = None, *, target: s
     return LogOptions(
         levels=levels,
         target=target,
-        path=path,
+        path=path_of(config, context),
         max_size=params.max_log_size * _KIB,
         timestamp=params.timestamp_logs,
         hires=params.debug_hires_timestamp,
@@ -197,6 +199,19 @@ def configure(options: LogOptions) -> None:
         handler.close()
 
 
+def move_to(path: str) -> None:
+    """Write to the file `path` from now on, with everything else as it is: for a process just forked.
+
+    The first message opens the file: most workers never write one.
+    """
+    if path == _state.options.path:
+        return
+    _state.options = replace(_state.options, path=path)
+    for main in _state.handlers[:1]:
+        if isinstance(main, LogFileHandler):
+            main.file.move_to(path)
+
+
 def _handler(target: str, path: str, max_size: int, formatter: logging.Formatter) -> logging.Handler:
     handler: logging.Handler
     if target == FILE:
@@ -252,11 +267,6 @@ def set_levels(text: str) -> None:
 def levels_text() -> str:
     """Return the levels in force, as smbcontrol's ``debuglevel`` shows them."""
     return str(_state.options.levels)
-
-
-def current_options() -> LogOptions:
-    """Return what is in force."""
-    return _state.options
 
 
 def reopen() -> None:

@@ -54,8 +54,13 @@ class LogFile:
         self._fd = fd
         return True
 
+    def move_to(self, path: str) -> None:
+        """Write to another file from now on; it is opened by the first message."""
+        self.close()
+        self.path = path
+
     def close(self) -> None:
-        """Let the file go; later messages are lost until `reopen`."""
+        """Let the file go; the next message opens it again."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -36,7 +36,8 @@ from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
 from smbd.pidfile import PidFile
 from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
-from smbd.preload import warm_up
+from smbd.preload import fill_pools, warm_up
+from smbd.rehearsal import rehearse
 from smbd.sdnotify import Notifier
 from smbd.worker import client_address, run_worker
 from smbd.xsrv.databases import Databases
@@ -119,7 +120,10 @@ class Parent:
         self._queue_signals()
         setproctitle("smbd: parent")
         warm_up()
+        if not self._interactive:
+            rehearse(self._config, self._databases, self._passdb, self._server_guid, self._start_time)
         gc.collect()
+        fill_pools()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
 
     def _queue_signals(self) -> None:

@@ -5,7 +5,7 @@
  3. Randomness: the `random` module is seeded anew (`secrets`, `os.urandom` and OpenSSL need nothing).
  4. Databases: every TDB is reopened, because locks are not inherited.
  5. Process title.
- 6. Log: the file of this client (%m), opened by this process.
+ 6. Log: the file of this client (%m).
  7. Garbage collector: what the parent made was frozen; collections are made rare.
  8. Event loop; its signal handlers are set, then signals are let in, but for those of `kernel oplocks`.
  9. The parent's death is watched: the read end of a pipe whose only writer is the parent.
@@ -21,7 +21,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from setproctitle import setproctitle
@@ -123,8 +123,7 @@ def enter(
     # 5
     setproctitle(f"smbd: {title}")
     # 6
-    options = inherited.source.log_options(inherited.config, context)
-    log.configure(replace(options, levels=log.current_options().levels))  # smbcontrol may have changed the parent's
+    log.move_to(log.path_of(inherited.config, context))  # all else is as in the parent, smbcontrol's levels included
     # 7
     gc.set_threshold(_GC_THRESHOLD)
     gc.enable()

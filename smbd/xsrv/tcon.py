@@ -80,5 +80,7 @@ class Tcon:
         )
 
     def close(self) -> None:
-        """Remove its record; `Session.close_tcon` has closed what was open on it."""
+        """Remove its record and let the share's root go; `Session.close_tcon` has closed what was open on it."""
+        if self.volume is not None:
+            self.volume.backend.close()
         self.session.client.ctx.databases.tcons.remove(self.global_id)
