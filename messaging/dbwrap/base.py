@@ -124,6 +124,30 @@ class Db(ABC):
             LockOrderError, DbError: as `fetch_locked`.
         """
 
+    def insert(self, key: bytes, value: bytes) -> bool:
+        """Store a record that does not exist yet; False, and nothing is changed, if it does.
+
+        Raises:
+            LockOrderError, DbError: as `fetch_locked`.
+        """
+        with self.fetch_locked(key) as record:
+            if record.value is not None:
+                return False
+            record.store(value)
+        return True
+
+    def delete_if(self, key: bytes, value: bytes) -> bool:
+        """Remove a record if `value` is what it holds; False, and nothing is changed, if not.
+
+        Raises:
+            LockOrderError, DbError: as `fetch_locked`.
+        """
+        with self.fetch_locked(key) as record:
+            if record.value != value:
+                return False
+            record.delete()
+        return True
+
     @abstractmethod
     def traverse_read(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield all records as they were at some moment of the call; others may change them meanwhile.

@@ -25,6 +25,9 @@ from messaging.dbwrap.base import DbError
 MUTEX_LOCKING: Final = 0x1000
 """TDB_MUTEX_LOCKING, which the tdb module does not name: robust process-shared mutexes as record locks."""
 
+ERR_EXISTS: Final = 5
+"""TDB_ERR_EXISTS, the first argument of the RuntimeError for a record that exists already."""
+
 _HANDLE_OFFSET: Final = 16  # PyObject_HEAD of a 64-bit CPython
 _OBJECT_SIZE: Final = 32  # head, handle, closed flag
 _PROBE_KEY: Final = b"\0lock self-check"

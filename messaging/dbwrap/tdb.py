@@ -68,6 +68,37 @@ class TdbDb(TdbBase):
         base.check_lock_order(self)
         self.remove(key)
 
+    def insert(self, key: bytes, value: bytes) -> bool:  # noqa: D102 - inherited
+        if _held and _held[-1].lock_order >= self.lock_order:
+            base.raise_lock_order(self)
+        try:
+            self._store(key, value, tdb.INSERT)
+        except RuntimeError as error:
+            if error.args[0] == libtdb.ERR_EXISTS:
+                return False
+            raise DbError(f"{self.name}: cannot store: {error}") from error
+        return True
+
+    def delete_if(self, key: bytes, value: bytes) -> bool:  # noqa: D102 - inherited
+        if _held and _held[-1].lock_order >= self.lock_order:
+            base.raise_lock_order(self)
+        length = len(key)
+        size = _SIZES[length] if length < _SIZES_KNOWN else ctypes.c_size_t(length)
+        handle = self.handle
+        if handle is None:
+            raise DbError(f"{self.name} is closed")
+        if _chainlock(handle, key, size):
+            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(handle)}")
+        try:
+            if self._get(key) != value:
+                return False
+            self._delete(key)
+        except RuntimeError as error:
+            raise DbError(f"{self.name}: cannot delete: {error}") from error
+        finally:
+            _chainunlock(handle, key, size)
+        return True
+
     def write(self, key: bytes, value: bytes) -> None:
         """Store without a check of the lock order; for the locked record."""
         try:

@@ -66,6 +66,29 @@ class WatchedDb(Db):
             raise DbError(f"{self.name} is open for reading only")
         return WatchedRecord(self, self._raw_fetch(key))
 
+    def fetch_unwatched(self, key: bytes) -> Record:
+        """Lock a record that most likely nobody watches: as `fetch_locked`, but plain as long as nobody does.
+
+        For callers to whom each call counts. `watched` makes the full one of it.
+        """
+        record = self._raw_fetch(key)
+        raw = record.value
+        return WatchedRecord(self, record) if raw and raw[0] == HEAD_MARK else record
+
+    def watched(self, record: Record) -> WatchedRecord:
+        """Return what `fetch_unwatched` returned as a record that can be watched."""
+        if self.service is None:
+            raise DbError(f"{self.name} is open for reading only")
+        return record if isinstance(record, WatchedRecord) else WatchedRecord(self, record)
+
+    def insert(self, key: bytes, value: bytes) -> bool:
+        """As `Db.insert`; also False where somebody watches the key."""
+        return self.db.insert(key, value)
+
+    def delete_if(self, key: bytes, value: bytes) -> bool:
+        """As `Db.delete_if`; also False where somebody watches the record, who is to be woken."""
+        return self.db.delete_if(key, value)
+
     def store(self, key: bytes, value: bytes) -> None:  # noqa: D102 - inherited
         with self.fetch_locked(key) as record:
             record.store(value)

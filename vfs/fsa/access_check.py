@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
+_S_IFMT: Final = 0o170000
+_S_IFDIR: Final = 0o040000
 _S_ISVTX: Final = 0o1000
 
 WRITE_RIGHTS: Final = (
@@ -75,8 +77,10 @@ def mode_class(stat: Stat, token: SecurityToken) -> int:
 
 def rights_of_mode(stat: Stat, token: SecurityToken, rules: AccessRules = DEFAULT_RULES) -> int:
     """Return the rights that the mode bits give `token`; DELETE is the directory's to grant, too."""
-    rights = _rights_table(rules, stat.is_directory)[mode_class(stat, token)]
-    return rights | _OWNER if token.uid == stat.uid else rights
+    table = _rights_table(rules, stat.mode & _S_IFMT == _S_IFDIR)
+    if token.uid == stat.uid:
+        return table[stat.mode >> 6 & 7] | _OWNER
+    return table[mode_class(stat, token)]
 
 
 def _rights_of_kernel(fd: int, stat: Stat, token: SecurityToken, rules: AccessRules) -> int:
@@ -92,7 +96,7 @@ def _is_all_powerful(token: SecurityToken) -> bool:
 
 def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, wanted: int) -> int:
     """Return the rights of the file itself; complete at least for `wanted`."""
-    if _is_all_powerful(token):
+    if token.uid == 0 or token.is_system:
         return FILE_ALL_ACCESS
     options = volume.options
     if options.acl_xattr:

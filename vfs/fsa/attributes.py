@@ -115,7 +115,7 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
     """
     if blob is None:
         return of_mode(volume, stat), times.to_filetime(stat.btime_ns)
-    plain = dosattrib.unpack_plain(blob)
+    plain = _unpack_plain(blob)
     if plain is not None and plain[1]:
         return plain[0] & STORED, plain[1]
     kept, creation_time, change_time = _unpack(blob)
@@ -125,6 +125,9 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
         of_mode(volume, stat) if kept is None else kept,
         creation_time or times.to_filetime(stat.btime_ns),
     )
+
+
+_unpack_plain = lru_cache(_BLOBS)(dosattrib.unpack_plain)
 
 
 @lru_cache(_BLOBS)

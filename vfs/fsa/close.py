@@ -35,11 +35,14 @@ def close_file(fo: FileObject) -> None:
     if fo.fd < 0:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed twice")
     try:
-        unwatch(fo)
-        trigger.closing(fo)
-        if fo.written:
-            leasing.parent_changed(fo)
-        lock.unlock_all(fo)
+        if fo.watch is not None:
+            unwatch(fo)
+        if fo.written or fo.renamed:
+            trigger.closing(fo)
+            if fo.written:
+                leasing.parent_changed(fo)
+        if fo.lock_count:
+            lock.unlock_all(fo)
         if fo.volume.kernel_oplocks is not None:
             fo.volume.kernel_oplocks.release(fo)
         try:
@@ -66,6 +69,8 @@ def _leave(fo: FileObject) -> None:
         OSError: it cannot be removed and stays, no longer delete-pending.
     """
     owner = fo.owner
+    if fo.alone and not fo.delete_on_close and fo.volume.share_modes.delete_if(fo.file_id.key(), fo.alone):
+        return
     failure: OSError | None = None
     with fo.volume.share_modes.lock(fo.file_id) as modes:
         path = modes.remove(owner.server_id, owner.open_id) or fo.full_path

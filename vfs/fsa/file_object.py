@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from stat import S_IFDIR
+from typing import TYPE_CHECKING, Final
 
 from vfs.fsa import access_check
-from vfs.fsa.names import to_unix
+from vfs.fsa.names import to_smb, to_unix
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, NTStatusError
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 
+_S_IFMT: Final = 0o170000
+
+
 class FileObject:
     """One open.
 
     Attributes:
         fd: descriptor; an O_PATH one if `path_only`. -1 after `close_file`.
         path: unix path relative to the share as spelled on disk; empty is the root. Of a stream: of its file.
-        name: SMB path relative to the share as spelled on disk; of a stream ``file:stream``.
         granted_access: what the opener was given; every operation checks against it.
         create_action: FILE_SUPERSEDED, FILE_OPENED, FILE_CREATED or FILE_OVERWRITTEN.
         delete_on_close: opened with FILE_DELETE_ON_CLOSE (takes effect when this open closes).
@@ -40,6 +43,8 @@ class FileObject:
         lock_count: how many byte-range locks it holds.
         handle_id: number of the persistent handle that it is; 0 for none.
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
+        alone: the share-mode record that names this open and nothing else, as it was stored; empty if it never did, or
+            if more is to be done at the close than to remove it.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
         written, renamed: that was done through this open; watchers are told when it closes.
@@ -49,6 +54,8 @@ class FileObject:
     """
 
     __slots__ = (
+        "_name",
+        "alone",
         "create_action",
         "create_options",
         "creation_time",
@@ -61,7 +68,6 @@ class FileObject:
         "is_directory",
         "lock_count",
         "mode",
-        "name",
         "no_readers",
         "oplock",
         "owner",
@@ -88,7 +94,7 @@ class FileObject:
         owner: OpenOwner,
         fd: int,
         path: bytes,
-        name: str,
+        name: str | None,
         stat: Stat,
         file_id: FileId,
     ) -> None:
@@ -97,10 +103,10 @@ class FileObject:
         self.owner = owner
         self.fd = fd
         self.path = path
-        self.name = name
+        self._name = name
         self.stat = stat
         self.file_id = file_id
-        self.is_directory = stat.is_directory
+        self.is_directory = stat.mode & _S_IFMT == S_IFDIR
         self.path_only = False
         self.granted_access = 0
         self.share_access = 0
@@ -120,8 +126,20 @@ class FileObject:
         self.written = False
         self.renamed = False
         self.oplock: Oplock | None = None
+        self.alone = b""
         self.no_readers: bytes | None = None
         self.stream: XattrStream | None = None
+
+    @property
+    def name(self) -> str:
+        """SMB path relative to the share as spelled on disk; of a stream ``file:stream``."""
+        if self._name is None:
+            self._name = to_smb(self.path)
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = name
 
     @property
     def full_path(self) -> bytes:

@@ -122,40 +122,34 @@ def not_a_directory(volume: Volume, path: bytes) -> NTStatusError:
     return NTStatusError(STATUS_NOT_A_DIRECTORY, "not a directory")
 
 
-class Opened:
-    """A descriptor, the on-disk spelling it was found by, and the access mode it has."""
-
-    __slots__ = ("fd", "mode", "path")
-
-    def __init__(self, fd: int, path: bytes, mode: int) -> None:
-        self.fd = fd
-        self.path = path
-        self.mode = mode
-
-
-def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> Opened:
+def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
     """Open the existing `path` with the first of the access `modes` that the kernel allows.
+
+    Returns:
+        A descriptor, the on-disk spelling it was found by, and the access mode it has.
 
     Raises:
         NameFreeError: only the last component is missing.
         NTStatusError: why it cannot be opened, as far as it is about names.
         OSError: any other failure.
     """
-    resolved = False
-    while True:
-        try:
-            return _open_modes(volume, path, modes, flags)
-        except FileNotFoundError:
-            if resolved:
-                raise
-        except NotADirectoryError:
-            raise not_a_directory(volume, path) from None
-        spelled = resolve(volume, path, tried=True)
-        resolved = True
-        path = spelled
+    mode = modes[0]
+    try:
+        # Nearly always the first mode and the spelling of the client are right.
+        return volume.backend.open(path, mode | (flags & _WITH_O_PATH if mode & os.O_PATH else flags)), path, mode
+    except FileNotFoundError:
+        path = resolve(volume, path, tried=True)
+    except NotADirectoryError:
+        raise not_a_directory(volume, path) from None
+    except OSError:
+        pass  # looked at below, where the other modes are tried
+    try:
+        return _open_modes(volume, path, modes, flags)
+    except NotADirectoryError:
+        raise not_a_directory(volume, path) from None
 
 
-def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> Opened:
+def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
     last = len(modes) - 1
     for index, mode in enumerate(modes):
         try:
@@ -170,5 +164,5 @@ def _open_modes(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int)
             if modes[0] != os.O_RDONLY and is_leased(error):
                 raise  # who wants the contents has to wait
         else:
-            return Opened(fd, path, mode)
+            return fd, path, mode
     raise NTStatusError(STATUS_ACCESS_DENIED, "no way to open")

@@ -55,7 +55,8 @@ def parse(name: str) -> ParsedName:
             (begins with a backslash, [MS-SMB2] 3.3.5.9).
     """
     if _NEEDS_A_LOOK.search(name) is None:
-        _check_lengths(name)
+        if len(name) > MAXIMUM_COMPONENT_LENGTH:
+            _check_lengths(name)
         return ParsedName(to_unix(name), name)
     if "/" in name:
         # [MS-FSCC] 2.1.5.2 has it illegal; to Samba it is another backslash, and clients have come to rely on it.
@@ -109,9 +110,7 @@ def check_pattern(pattern: str) -> None:
 
 
 def _check_lengths(name: str) -> None:
-    if len(name) > MAXIMUM_COMPONENT_LENGTH and any(
-        len(component) > MAXIMUM_COMPONENT_LENGTH for component in name.split("\\")
-    ):
+    if any(len(component) > MAXIMUM_COMPONENT_LENGTH for component in name.split("\\")):
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "component too long")
 
 

@@ -90,16 +90,12 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     """
     check_params(params)
     parsed = names.parse(params.path)
-    if volume.streams is None and (parsed.stream or parsed.must_be_file):
-        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
-    check_name(parsed, params.create_options)
-    check_veto(volume, parsed.path)
+    if parsed.stream or parsed.must_be_file or parsed.must_be_directory:
+        _check_kind_of_name(volume, params, parsed)
+    if volume.vetoed is not None or parsed.path[:1] == b".":
+        check_veto(volume, parsed.path)
     if params.timewarp or volume.backend.keeps_snapshots:
         snapshots.redirect(volume, parsed, params)
-    if parsed.must_be_directory:
-        params.create_options |= FILE_DIRECTORY_FILE
-    elif parsed.must_be_file:
-        params.create_options |= FILE_NON_DIRECTORY_FILE
     races = 0
     try:
         while races < _RACES:
@@ -132,6 +128,21 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         if params.watch is not None:
             params.watch.depart()
     raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
+
+
+def _check_kind_of_name(volume: Volume, params: OpenParams, parsed: names.ParsedName) -> None:
+    """Check a name that asks for a directory, a file or a stream, and enter what it asks for in the options.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_NOT_A_DIRECTORY.
+    """
+    if volume.streams is None and (parsed.stream or parsed.must_be_file):
+        raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
+    check_name(parsed, params.create_options)
+    if parsed.must_be_directory:
+        params.create_options |= FILE_DIRECTORY_FILE
+    elif parsed.must_be_file:
+        params.create_options |= FILE_NON_DIRECTORY_FILE
 
 
 def _leased(volume: Volume, params: OpenParams, path: bytes) -> Watch | None:
@@ -203,17 +214,15 @@ def _open_existing(
         if disposition == FILE_SUPERSEDE:
             needed |= DELETE
     flags = _FLAGS | os.O_DIRECTORY if options & FILE_DIRECTORY_FILE else _FLAGS
-    opened = open_path(volume, path, _modes(volume, needed, options), flags)
-    fd = opened.fd
-    path = opened.path
+    fd, path, mode = open_path(volume, path, _modes(volume, needed, options), flags)
     try:
         stat = volume.backend.stat(fd)
-        fo = FileObject(volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino))
-        fo.path_only = bool(opened.mode & os.O_PATH)
+        fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
+        fo.path_only = mode & os.O_PATH != 0
         _check_kind(fo, options, disposition)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
         _check_attributes(fo, params, desired)
-        fo.granted_access = _grant(fo, opened.mode, desired, needed)
+        fo.granted_access = _grant(fo, mode, desired, needed)
         entered = share.enter(fo, params)
     except BaseException:
         os.close(fd)

@@ -21,7 +21,7 @@ FILE_BYTE_ALIGNMENT: Final = 0
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
-    links = 1 if status.is_directory else status.nlink
+    links = 1 if fo.is_directory else status.nlink
     if delete_pending and links:
         links -= 1
     if fo.stream is not None:
@@ -30,11 +30,12 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
         size = allocated = 0
     else:
         size, allocated = status.size, allocation.of_data(fo.volume, status, -1 if fo.path_only else fo.fd)
+    write_time = status.mtime_ns
+    if fo.volume.options.dos_filetime_resolution:
+        write_time = times.round_down(write_time)
     return FileStat(
         fo.creation_time,
-        times.to_filetime(status.atime_ns),
-        _write_time(fo, status),
-        times.to_filetime(status.ctime_ns),
+        *times.to_filetimes(status.atime_ns, write_time, status.ctime_ns),
         allocated,
         size,
         links,
@@ -45,12 +46,6 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
         0,
         0,
     )
-
-
-def _write_time(fo: FileObject, status: Stat) -> int:
-    if fo.volume.options.dos_filetime_resolution:
-        return times.to_filetime(times.round_down(status.mtime_ns))
-    return times.to_filetime(status.mtime_ns)
 
 
 def opened_stat(fo: FileObject) -> FileStat:

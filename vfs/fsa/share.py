@@ -15,7 +15,7 @@ from vfs.fsa import leasing
 from vfs.fsa.open_checks import OVERWRITES
 from vfs.locking import breaks
 from vfs.locking.away import Patience, give_way
-from vfs.locking.entry import ShareModeEntry
+from vfs.locking.entry import ShareModeEntry, new_record
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
@@ -44,7 +44,12 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     volume = fo.volume
     modes = volume.share_modes
     path = fo.full_path
-    level = leasing.requested_level(fo)
+    level = leasing.requested_level(fo) if fo.owner.oplock_level else OPLOCK_NONE
+    if level == OPLOCK_NONE:
+        # The common case, in one step: nobody else has the file open, and nothing is to be cached.
+        record = new_record(volume.share_path, path, share_mode_entry(fo))
+        if modes.insert(fo.file_id.key(), record):
+            return _stays(fo, record)
     if level == OPLOCK_LEASE:
         leasing.check_key(volume, fo.owner, fo.file_id.key(), path)
     watch: Watch | None = None
@@ -80,6 +85,22 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
         raise breaks.MustWait(watch)
     if violation:
         raise NTStatusError(STATUS_SHARING_VIOLATION, "in use")
+    if fo.stream is None and level != OPLOCK_LEASE:
+        fo.alone = lock.alone
+    return True
+
+
+def _stays(fo: FileObject, record: bytes) -> bool:
+    """Tell whether a file that nobody had open is still there; if not, take back the `record` of the open."""
+    if fo.granted_access & _WRITE and fo.create_action != FILE_CREATED and not os.fstat(fo.fd).st_nlink:
+        # Whoever had it open may just have removed it on close.
+        modes = fo.volume.share_modes
+        if not modes.delete_if(fo.file_id.key(), record):
+            with modes.lock(fo.file_id) as lock:
+                lock.remove(fo.owner.server_id, fo.owner.open_id)
+        return False
+    if fo.stream is None:
+        fo.alone = record
     return True
 
 

@@ -47,7 +47,7 @@ from vfs.constants import (
 from vfs.file_id import FileId, stream_extid
 from vfs.fsa import access_check, attributes, create, delete, names, overwrite, share
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.lookup import NameFreeError, Opened, open_path
+from vfs.fsa.lookup import NameFreeError, open_path
 from vfs.fsa.open_checks import CREATES, OVERWRITES
 from vfs.fsa.params import OpenOwner
 from vfs.fsa.stat import StreamInfo
@@ -116,21 +116,20 @@ def attempt(
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     unused = store.attribute(parsed.stream)
     with contextlib.ExitStack() as undo:
-        opened, new_file = _open_file(volume, token, params, owner, parsed.path)
-        fd = opened.fd
+        (fd, path, mode), new_file = _open_file(volume, token, params, owner, parsed.path)
         undo.callback(os.close, fd)
         stat = volume.backend.stat(fd)
         found = store.find(fd, parsed.stream)
         name, attribute = found or (parsed.stream, unused)
-        full_name = f"{names.to_smb(opened.path)}:{name}"
-        fo = FileObject(volume, token, owner, fd, opened.path, full_name, stat, file_id_of(stat, name))
+        full_name = f"{names.to_smb(path)}:{name}"
+        fo = FileObject(volume, token, owner, fd, path, full_name, stat, file_id_of(stat, name))
         fo.is_directory = False
-        fo.path_only = bool(opened.mode & os.O_PATH)
+        fo.path_only = bool(mode & os.O_PATH)
         fo.stream = contents_of(fo, name, attribute)
         undo.callback(fo.stream.close)
         if new_file:
             undo.callback(_remove_file, fo)
-        known, fo.creation_time = attributes.load(volume, fd, opened.path, stat)
+        known, fo.creation_time = attributes.load(volume, fd, path, stat)
         fo.file_attributes = attributes_of(known)
         fo.granted_access = _check(fo, params, exists=found is not None, new_file=new_file)
         _enter_file(fo, params)
@@ -151,8 +150,8 @@ def attempt(
 
 def _open_file(
     volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
-) -> tuple[Opened, bool]:
-    """Return a descriptor of the file of a stream, and whether the file was created for it."""
+) -> tuple[tuple[int, bytes, int], bool]:
+    """Return what `open_path` does for the file of a stream, and whether the file was created for it."""
     # One that can read would break the kernel's lease behind an oplock on the file.
     modes = _MODES if volume.kernel_oplocks is None else _MODES_PATH
     try:

@@ -22,6 +22,16 @@ def to_filetime(unix_ns: int) -> int:
     return ticks if ticks > 0 else 0  # noqa: FURB136 - called for every entry of a listing; max() is slower
 
 
+def to_filetimes(first_ns: int, second_ns: int, third_ns: int) -> tuple[int, int, int]:
+    """Return the FILETIMEs of three times; as `to_filetime`, for the cost of one call."""
+    first = first_ns // _NS_PER_TICK + FILETIME_UNIX_EPOCH
+    second = second_ns // _NS_PER_TICK + FILETIME_UNIX_EPOCH
+    third = third_ns // _NS_PER_TICK + FILETIME_UNIX_EPOCH
+    if first < 0 or second < 0 or third < 0:
+        return max(first, 0), max(second, 0), max(third, 0)
+    return first, second, third
+
+
 def to_unix_ns(filetime: int) -> int:
     """Return `filetime` in nanoseconds of the unix epoch (negative before 1970)."""
     return (filetime - FILETIME_UNIX_EPOCH) * _NS_PER_TICK

@@ -89,3 +89,8 @@ class ShareModeRecord(msgspec.Struct, array_like=True):
 
 LOCKING_RECORD_VERSION: Final = 2
 LOCKING_CODEC: Final = RecordCodec(ShareModeRecord, LOCKING_RECORD_VERSION, "locking")
+
+
+def new_record(share_path: str, path: bytes, entry: ShareModeEntry) -> bytes:
+    """Return what to store for a file that has the one open `entry`."""
+    return LOCKING_CODEC.encode(ShareModeRecord(share_path, path, [entry]))

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final
 
 from messaging.dbwrap.base import Db, DbError, Record, when_unlocked
-from messaging.dbwrap.watch import Watch, WatchedRecord
+from messaging.dbwrap.watch import Watch, WatchedDb, WatchedRecord
 from messaging.records import RecordError
 from messaging.server_id import ServerId
 from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
@@ -63,15 +63,17 @@ class ShareModeLock:
 
     Attributes:
         record: None while nobody has the file open.
+        alone: once the block is left: the record as it was stored, if it names one open and nothing else.
     """
 
-    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "record")
+    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "alone", "record")
 
     def __init__(self, modes: ShareModes, db_record: Record) -> None:
         self._modes = modes
         self._db_record = db_record
         self._changed = False
         self._helps_waiters = False
+        self.alone = b""
         self.record: ShareModeRecord | None = None
 
     def __enter__(self) -> ShareModeLock:
@@ -89,18 +91,19 @@ class ShareModeLock:
     ) -> None:
         try:
             if self._changed and kind is None:
-                if self.record is not None and self.record.entries:
-                    self._store(LOCKING_CODEC.encode(self.record))
-                elif self._db_record.value is not None:
-                    self._db_record.delete()
+                record, db_record = self.record, self._db_record
+                if record is not None and record.entries:
+                    value = LOCKING_CODEC.encode(record)
+                    if type(db_record) is WatchedRecord and not self._helps_waiters:
+                        db_record.store_quietly(value)
+                    else:
+                        db_record.store(value)
+                    if len(record.entries) == 1 and not record.delete_tokens:
+                        self.alone = value
+                elif db_record.value is not None:
+                    db_record.delete()
         finally:
             self._db_record.release()
-
-    def _store(self, value: bytes) -> None:
-        if self._helps_waiters or not isinstance(self._db_record, WatchedRecord):
-            self._db_record.store(value)
-        else:
-            self._db_record.store_quietly(value)
 
     def watch(self, blocker: ServerId | None, timeout: float, before: Watch | None = None) -> Watch:
         """Wait for a change of this record; in force when the block is left.
@@ -113,9 +116,7 @@ class ShareModeLock:
         Raises:
             DbError: the database cannot be watched.
         """
-        record = self._db_record
-        if not isinstance(record, WatchedRecord):
-            raise DbError(f"{self._modes.name} cannot be watched")
+        record = self._db_record = self._modes.watched(self._db_record)
         if before is not None and not before.left:
             if before.key == record.key:
                 record.resume(before, blocker, timeout)
@@ -404,11 +405,25 @@ class ShareModes:
 
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
+        insert: ``insert(key, record)`` stores that of a file which nobody has open; False if somebody has.
+        delete_if: ``delete_if(key, record)`` removes it, if it is still as stored; False if not.
         on_purged: told of each disconnected open that gave way, by the file's key and the number of the open.
         on_kept_changed: told of each persistent handle of which something was changed that has to be kept.
     """
 
-    __slots__ = ("_db", "is_alive", "leases", "name", "on_kept_changed", "on_purged", "parse", "send_break")
+    __slots__ = (
+        "_db",
+        "_fetch",
+        "delete_if",
+        "insert",
+        "is_alive",
+        "leases",
+        "name",
+        "on_kept_changed",
+        "on_purged",
+        "parse",
+        "send_break",
+    )
 
     def __init__(
         self,
@@ -418,8 +433,11 @@ class ShareModes:
         send_break: Callable[[ServerId, bytes], None] = _send_to_nobody,
     ) -> None:
         self._db = db
+        self._fetch = db.fetch_unwatched if isinstance(db, WatchedDb) else db.fetch_locked
         self.name = db.name
         self.parse = db.parse
+        self.insert = db.insert
+        self.delete_if = db.delete_if
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break
@@ -462,7 +480,17 @@ class ShareModes:
 
     def lock(self, file_id: FileId) -> ShareModeLock:
         """Return the record of `file_id`, locked inside a ``with`` block."""
-        return ShareModeLock(self, self._db.fetch_locked(file_id.key()))
+        return ShareModeLock(self, self._fetch(file_id.key()))
+
+    def watched(self, record: Record) -> WatchedRecord:
+        """Return the locked `record` as one that can be watched.
+
+        Raises:
+            DbError: the database cannot be watched.
+        """
+        if not isinstance(self._db, WatchedDb):
+            raise DbError(f"{self.name} cannot be watched")
+        return self._db.watched(record)
 
     def read(self, file_id: FileId) -> ShareModeRecord | None:
         """Return the record of `file_id` as it is now, without locking."""

@@ -28,14 +28,6 @@ DT_LNK: Final = 10
 class DescriptorCalls:
     """The part of a backend that needs no path; failures are `OSError`."""
 
-    def stat(self, fd: int) -> Stat:
-        """The status of an open descriptor.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        return syscalls.statx_fd(fd)
-
     def stat_at(self, dir_fd: int, name: bytes) -> Stat:
         """The status of the entry `name` of an open directory; of a symbolic link itself.
 
@@ -71,6 +63,7 @@ class DescriptorCalls:
         return os.listdir(fd)
 
     # The C functions themselves: calling them here costs what calling them directly does.
+    stat = staticmethod(syscalls.statx_fd)
     preadv = staticmethod(os.preadv)
     pwrite = staticmethod(os.pwrite)
     fdatasync = staticmethod(os.fdatasync)

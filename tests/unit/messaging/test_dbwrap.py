@@ -58,6 +58,18 @@ def test_store_parse_delete(db: Db, key: bytes) -> None:
     assert db.parse(key) is None
 
 
+@pytest.mark.parametrize("key", [b"k", b"x" * 255, b"x" * 256])
+def test_insert_and_delete_only_what_is_expected(db: Db, key: bytes) -> None:
+    assert not db.delete_if(key, b"one")
+    assert db.insert(key, b"one")
+    assert not db.insert(key, b"two")
+    assert db.parse(key) == b"one"
+    assert not db.delete_if(key, b"two")
+    assert db.parse(key) == b"one"
+    assert db.delete_if(key, b"one")
+    assert db.parse(key) is None
+
+
 def test_an_unlocked_record_cannot_be_changed(db: Db) -> None:
     with db.fetch_locked(b"k") as record:
         record.store(b"v")
@@ -103,6 +115,8 @@ def test_locks_go_up_only(db: Db) -> None:
             lambda: db.fetch_locked(b"x"),
             lambda: db.store(b"x", b""),
             lambda: db.delete(b"x"),
+            lambda: db.insert(b"x", b""),
+            lambda: db.delete_if(b"x", b""),
             lambda: list(db.traverse_read()),
         ):
             with pytest.raises(LockOrderError):
