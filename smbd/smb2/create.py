@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_durable, create_leases, create_replay
+from smbd.smb2 import create_app_instance, create_durable, create_leases, create_replay
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
@@ -79,13 +79,17 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the user may not use the share")
     if message.name.startswith("\\") and not reconnects:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
-    guid = create_replay.create_guid(request, message) if message.contexts else b""
-    if not guid:
+    if not message.contexts:
         return _open_file(request, message, tcon.volume, tcon.token)
-    made = create_replay.find(request, session, message, guid)
+    guid = create_replay.create_guid(request, message)
+    instance = create_app_instance.read(request, message)
+    made = create_replay.find(request, session, message, guid) if guid else None
     if made is not None and made.file is not None:
         return _answer_replay(request, message, made, made.file)
-    return create_replay.perform(request, session, guid, _open_file(request, message, tcon.volume, tcon.token))
+    create: AsyncResult = _open_file(request, message, tcon.volume, tcon.token)
+    if instance is not None:
+        create = create_app_instance.perform(request, session, tcon, tcon.volume, instance, create)
+    return create_replay.perform(request, session, guid, create) if guid else create
 
 
 def _answer_replay(request: Request, message: CreateRequest, opened: Open, file: FileObject) -> bytes:

@@ -158,6 +158,7 @@ def reconnect(
     opened.durable, opened.resilient = record.durable, record.resilient
     opened.durable_timeout_msec = record.durable_timeout_msec
     opened.lock_sequence = dict(record.lock_sequence)
+    opened.app_instance_id = record.app_instance_id
     return opened, file
 
 

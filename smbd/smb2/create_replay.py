@@ -26,7 +26,7 @@ from vfs.ntstatus import (
 )
 
 if TYPE_CHECKING:
-    from smbd.smb2.request import AsyncResult, Request
+    from smbd.smb2.request import AsyncResult, Request, Result
     from smbd.wire.create import CreateRequest
     from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
@@ -73,7 +73,7 @@ def says_durable(opened: Open, message: CreateRequest) -> bool:
     return opened.durable and message.requested_oplock_level in {SMB2_OPLOCK_LEVEL_BATCH, SMB2_OPLOCK_LEVEL_LEASE}
 
 
-async def perform(request: Request, session: Session, guid: bytes, create: AsyncResult) -> bytes:
+async def perform(request: Request, session: Session, guid: bytes, create: AsyncResult) -> Result:
     """Run the create `guid`, a new one, so that it can be replayed.
 
     Should the channel break before its end, it goes on: the client will ask for it on another one.
@@ -82,10 +82,10 @@ async def perform(request: Request, session: Session, guid: bytes, create: Async
     replays.begin(guid)
     request.outlives_channel = True
     try:
-        body = await create
+        result = await create
     except BaseException:
         replays.abandon(guid)
         raise
     if request.target is not None:
         replays.finish(request.target, guid)
-    return body  # type: ignore[return-value]  # a CREATE is answered by bytes
+    return result

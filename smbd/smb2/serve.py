@@ -8,6 +8,7 @@ from smbd.context import ServerContext
 from smbd.smb2 import session_bind
 from smbd.smb2.breaks import Breaks
 from smbd.smb2.receive import Receiver
+from smbd.xsrv import remote_close
 from smbd.xsrv.client import Client
 from smbd.xsrv.handover import Handover
 from vfs.posix import credentials
@@ -26,6 +27,7 @@ def serve(ctx: ServerContext, sock: socket.socket) -> None:
 
     client = Client(ctx, Breaks, adopt)
     session_bind.register(client)
+    remote_close.register(client)
     connection = client.add_connection(sock)
     connection.transport.start(Receiver(connection))
     try:

@@ -19,6 +19,7 @@ from messaging.server_id import ServerId
 from smbd.config.loadparm import ConfigError, load_config
 from smbd.config.paths import default_config_file
 from smbd.tools.options import Parser, add_common_options, overrides_of
+from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
 from smbd.xsrv.databases import Databases, open_databases
 from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODEC
 from vfs.file_id import FileId
@@ -36,6 +37,7 @@ def reports(databases: Databases) -> Iterator[CheckReport]:
     yield dbcheck(databases.sessions.db, SESSION_CODEC.decode)
     yield dbcheck(databases.tcons.db, TCON_CODEC.decode)
     yield dbcheck(databases.opens.db, OPEN_CODEC.decode)
+    yield dbcheck(databases.app_instances.db, APP_INSTANCE_CODEC.decode)
     yield dbcheck(WatchedDb(databases.locking), LOCKING_CODEC.decode, FileId.from_key)
     yield dbcheck(WatchedDb(databases.brlock), BRLOCK_CODEC.decode, FileId.from_key)
     yield dbcheck(databases.leases, LEASE_CODEC.decode)

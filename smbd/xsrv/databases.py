@@ -15,6 +15,7 @@ from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_SMB_BREAK_REQUEST
 from messaging.records import RecordCodec
 from messaging.server_id import DISCONNECTED, ServerId, server_id_exists
+from smbd.xsrv.app_instance import AppInstances
 from smbd.xsrv.records import (
     OPEN_CODEC,
     SESSION_CODEC,
@@ -64,6 +65,7 @@ class Databases:
         version: smbXsrv_version_global.
         clients: smbXsrv_client_global, ClientGuid -> `ClientGlobal`.
         sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
+        app_instances: smbXsrv_app_instance_global.
         locking, brlock, leases: the state of open files as it is stored.
         share_modes, byte_locks: locking and brlock as the file system layer works with them.
         notify_index: the directories that are watched.
@@ -82,6 +84,7 @@ class Databases:
         self.sessions: GlobalTable[SessionGlobal] = GlobalTable(volatile("smbXsrv_session_global"), SESSION_CODEC)
         self.tcons: GlobalTable[TconGlobal] = GlobalTable(volatile("smbXsrv_tcon_global"), TCON_CODEC)
         self.opens: GlobalTable[OpenGlobal] = GlobalTable(volatile("smbXsrv_open_global"), OPEN_CODEC)
+        self.app_instances = AppInstances(volatile("smbXsrv_app_instance_global"))
         self.locking = volatile("locking")
         self.brlock = volatile("brlock", ORDER_BRLOCK)
         self.leases = volatile("leases", ORDER_LEASES)
@@ -100,6 +103,15 @@ class Databases:
         """A disconnected open gave way to another: what else there is of it goes, too."""
         self.byte_locks.remove_open(FileId.from_key(file_id_key), LockOwner(DISCONNECTED, handle_id))
         self.opens.update(handle_id, lambda record: None if record.server_id.is_disconnected() else record)
+
+    def forget_instance_opens(self) -> int:
+        """Take opens that are gone out of the table of application instances and return their number."""
+
+        def exists(persistent_id: int, instance_id: bytes) -> bool:
+            record = self.opens.get(persistent_id)
+            return record is not None and record.app_instance_id == instance_id
+
+        return self.app_instances.forget(exists)
 
     def is_alive(self, server_id: ServerId) -> bool:
         """Tell whether the process behind `server_id` still exists."""

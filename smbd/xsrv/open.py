@@ -19,6 +19,7 @@ from vfs.ntstatus import NTStatusError
 if TYPE_CHECKING:
     from smbd.rpc.pipe import Pipe
     from smbd.smb2.pending import Pending
+    from smbd.xsrv.app_instance import InstanceOpen
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
     from vfs.fsa.directory import DirectoryScan
@@ -40,6 +41,7 @@ class Open:
         pending: requests about this open that are not answered yet.
         channel_sequence: Open.ChannelSequence; `UNUSED` while the CREATE that made it can be replayed.
         create_guid: by which; empty if it cannot.
+        app_instance_id: of the application that it belongs to; empty if that named none.
         lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
         durable: it is to survive the loss of its connection, as long as nobody else wants the file.
         resilient: it is to survive that, whatever others want (FSCTL_LMR_REQUEST_RESILIENCY).
@@ -48,6 +50,7 @@ class Open:
     """
 
     __slots__ = (
+        "app_instance_id",
         "channel_sequence",
         "create_guid",
         "durable",
@@ -80,6 +83,7 @@ class Open:
         self.pending: set[Pending] = set()
         self.channel_sequence = 0
         self.create_guid = b""
+        self.app_instance_id = b""
         self.lock_sequence: dict[int, int] = {}
         self.durable = False
         self.resilient = False
@@ -100,6 +104,18 @@ class Open:
             return record
 
         self.session.client.ctx.databases.opens.update(self.persistent_id, change)
+
+    def enter_app_instance(self, app_instance_id: bytes, entry: InstanceOpen) -> None:
+        """Note, for the other processes as well, to which application it belongs ([MS-SMB2] 3.3.5.9.13)."""
+        self.app_instance_id = app_instance_id
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.app_instance_id = app_instance_id
+            return record
+
+        databases = self.session.client.ctx.databases
+        databases.opens.update(self.persistent_id, change)
+        databases.app_instances.enter(app_instance_id, entry)
 
     @property
     def survives(self) -> bool:
@@ -176,7 +192,10 @@ class Open:
         finally:
             if self.pipe is not None:
                 self.pipe.close()
-            self.session.client.ctx.databases.opens.remove(self.persistent_id)
+            databases = self.session.client.ctx.databases
+            databases.opens.remove(self.persistent_id)
+            if self.app_instance_id:
+                databases.app_instances.leave(self.app_instance_id, self.persistent_id)
 
 
 def new_open(session: Session, tcon: Tcon, volatile_id: int) -> Open:

@@ -31,6 +31,7 @@ TIMEOUT: Final = struct.Struct("<I")
 """Payload of MSG_SMB_SCAVENGER: milliseconds until somebody should look."""
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
+_END_OF_TIME: Final = 1 << 64
 
 
 def wake(ctx: ServerContext, timeout_msec: int) -> None:
@@ -68,6 +69,11 @@ def sweep(databases: Databases, now: int | None = None) -> tuple[int, float | No
     _forget_unknown(databases)
     following = min((at for at in due.values() if at > time_ns), default=None)
     return removed, None if following is None else (following - time_ns) / _NS_PER_S
+
+
+def remove(databases: Databases, handle_id: int) -> bool:
+    """Remove a disconnected handle before its time; False if it is not disconnected, or unknown."""
+    return _expire(databases, handle_id, _END_OF_TIME)
 
 
 def _expire(databases: Databases, handle_id: int, now: int) -> bool:
