@@ -168,15 +168,16 @@ class Server(abc.ABC):
         lines = []
         for section, parameters in sections.items():
             lines.append(f"[{section}]")
-            lines += [f"  {name} = {self._expand(value)}" for name, value in parameters.items()]
+            lines += [f"  {name} = {self.expand(value)}" for name, value in parameters.items()]
         return "\n".join(lines) + "\n"
 
-    def _expand(self, value: str) -> str:
+    def expand(self, value: str) -> str:
+        """Replace DIR and PORT in a value as in smb.conf."""
         return value.replace("DIR", str(self.directory)).replace("PORT", str(self.port))
 
     def share_path(self, share: str) -> Path:
         """The directory that a share serves."""
-        return Path(self._expand(self._shares[share]["path"]))
+        return Path(self.expand(self._shares[share]["path"]))
 
     @property
     def user(self) -> str:

@@ -22,7 +22,13 @@ from smbd.wire.output_buffer import OUTPUT_BUFFER_OFFSET, pack_output_buffer_int
 from smbd.wire.query_directory import QueryDirectoryRequest
 from smbd.xsrv.open import Open
 from vfs.access import FILE_LIST_DIRECTORY
-from vfs.constants import FileBothDirectoryInformation, FileIdBothDirectoryInformation
+from vfs.constants import (
+    FileBothDirectoryInformation,
+    FileFullDirectoryInformation,
+    FileIdBothDirectoryInformation,
+    FileIdExtdDirectoryInformation,
+    FileIdFullDirectoryInformation,
+)
 from vfs.fsa import directory
 from vfs.fsa.directory import DirectoryScan
 from vfs.fsa.file_object import FileObject
@@ -41,6 +47,12 @@ from vfs.ntstatus import (
 SHORT_NAME_CLASSES: Final = frozenset(
     {FileBothDirectoryInformation, FileIdBothDirectoryInformation, FileIdExtdBothDirectoryInformation}
 )
+#: Those that have one for EaSize, which is asked for each entry.
+EA_SIZE_CLASSES: Final = SHORT_NAME_CLASSES | {
+    FileFullDirectoryInformation,
+    FileIdFullDirectoryInformation,
+    FileIdExtdDirectoryInformation,
+}
 
 
 def handle(request: Request) -> Result:
@@ -102,12 +114,14 @@ def handle(request: Request) -> Result:
 
 def _scan(opened: Open, file: FileObject, message: QueryDirectoryRequest) -> DirectoryScan:
     """Return the enumeration to go on with, a new one if the client asks for it ([MS-SMB2] 3.3.5.18)."""
+    with_short_names = message.file_information_class in SHORT_NAME_CLASSES
     scan = opened.scan
     if scan is None or message.flags & SMB2_REOPEN:
         if not message.pattern or "\\" in message.pattern or "/" in message.pattern:
             raise NTStatusError(STATUS_OBJECT_NAME_INVALID, f"pattern {message.pattern!r}")
-        with_short_names = message.file_information_class in SHORT_NAME_CLASSES
         scan = opened.scan = directory.open_scan(file, message.pattern, with_short_names=with_short_names)
     elif message.flags & SMB2_RESTART_SCANS:
         scan.restart(message.pattern)
+    scan.with_short_names = with_short_names
+    scan.with_ea_size = message.file_information_class in EA_SIZE_CLASSES
     return scan

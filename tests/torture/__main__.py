@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.servers import Server, server_class
 from tests.torture import expectations, network, runner
 from tests.torture.results import Outcome
+from tests.torture.setups import SETUPS, Setup, Setups
 
 _SHARES = {
     "tmp": {"read only": "no"},
@@ -57,6 +58,7 @@ def main() -> int:
         names = [name for name in names if name not in expectations.select(names, expectations.BLOCKING)]
         sys.stdout.write(f"{len(in_scope) - len(names)} tests that block connections are left out: {isolated}\n")
     known = expectations.parse_knownfail(expectations.KNOWNFAIL.read_text())
+    setups = Setups(SETUPS.read_text())
     baseline = expectations.parse_baseline(expectations.BASELINE.read_text())
     reference = args.server == "samba"
     unexpected: list[str] = []
@@ -84,11 +86,15 @@ def main() -> int:
         base = args.keep or Path(scratch)
         options = dict(pair.split("=", 1) for pair in args.globals)
 
-        def make_server(index: int) -> Server:
-            port = None if isolated is not None else network.PORT
-            return server_class(args.server)(base / f"server{index}", shares=_SHARES, options=options, port=port)
+        def make_server(directory: str, setup: Setup) -> Server:
+            shares = {**_SHARES, "tmp": {**_SHARES["tmp"], **dict(setup.share)}}
+            # Beside the server of the job, which has the port that single tests insist on.
+            port = None if isolated is not None or setup.wants_server else network.PORT
+            return server_class(args.server)(
+                base / directory, shares=shares, options={**options, **dict(setup.globals)}, port=port
+            )
 
-        reports = runner.run(names, make_server, jobs=min(args.jobs, len(names)), limit=args.limit,
+        reports = runner.run(names, make_server, setups.of, jobs=min(args.jobs, len(names)), limit=args.limit,
                              options=args.option, progress=progress, isolated=isolated is None)
     if reference and args.record:
         baseline.update({report.name: report.result.outcome for report in reports})
@@ -99,6 +105,7 @@ def main() -> int:
             for entry in known
             if not any(entry.pattern.fullmatch(name) for name in in_scope)
         ]
+        unexpected += [f"setup for no test: {pattern}" for pattern in setups.unused(names)]
     if unexpected:
         sys.stdout.write("\nunexpected:\n" + "".join(f"  {line}\n" for line in sorted(unexpected)))
     count = {outcome: sum(report.result.outcome is outcome for report in reports) for outcome in Outcome}

@@ -1,11 +1,13 @@
 """Run smbtorture's leaf tests one at a time, over several servers at once.
 
 Most tests wait more than they work, so a handful of servers side by side, each with its own directory and
-port, takes a fraction of the time; a test never shares its server with another one.
+port, takes a fraction of the time; a test never shares its server with another one. Those that may take longest begin
+first, so that none of them is what the end waits for.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import shutil
 import subprocess
@@ -18,8 +20,10 @@ from typing import NamedTuple
 from tests.servers import Server, ServerError, unix_user_exists
 from tests.torture import network
 from tests.torture.results import Outcome, Result, parse
+from tests.torture.setups import Setup
 
 SMBTORTURE = "smbtorture"
+_PLAIN = Setup()
 
 
 class Report(NamedTuple):
@@ -49,7 +53,9 @@ def _empty(directory: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
-def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] = ()) -> Report:
+def run_leaf(
+    server: Server, name: str, *, limit: float, options: Sequence[str] = (), setup: Setup = _PLAIN
+) -> Report:
     """Run one leaf test against a running server, in an empty share.
 
     Args:
@@ -57,15 +63,21 @@ def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] 
         name: the leaf test.
         limit: seconds before the test is stopped.
         options: further ``--option=`` arguments.
+        setup: options and files that it needs.
     """
     try:
         server.check_alive()
     except ServerError:
         server.start()
     _empty(server.share_path("tmp"))
+    for file, contents in setup.files:
+        path = server.share_path("tmp") / file
+        path.write_text(contents)
+        path.chmod(0o777)
     logs_before = {log: len(text) for log, text in server.logs().items()}
     command = [SMBTORTURE, "//127.0.0.1/tmp", "-p", str(server.port), "-U", server.credentials]
     command += [f"--option={option}" for option in options]
+    command += [f"--option={option}={server.expand(value)}" for option, value in setup.options]
     began = time.monotonic()
     with subprocess.Popen(
         [*command, name], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -90,7 +102,8 @@ def run_leaf(server: Server, name: str, *, limit: float, options: Sequence[str] 
 
 def run(
     names: Iterable[str],
-    make_server: Callable[[int], Server],
+    make_server: Callable[[str, Setup], Server],
+    setup_of: Callable[[str], Setup] = lambda _name: _PLAIN,
     *,
     jobs: int,
     limit: float,
@@ -102,9 +115,10 @@ def run(
 
     Args:
         names: the leaf tests.
-        make_server: makes the server of a job (not started yet).
+        make_server: makes a server (not started yet) for all tests or for a single one, by the name of its directory.
+        setup_of: what a test needs.
         jobs: how many servers.
-        limit: seconds for one test.
+        limit: seconds for one test whose setup names none.
         options: further ``--option=`` arguments.
         progress: told of each finished test, from one thread at a time.
         isolated: each job gets a network of its own, where tests can block connections.
@@ -113,7 +127,7 @@ def run(
         ServerError: a server did not start.
     """
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for name in names:
+    for name in sorted(names, key=lambda name: -(setup_of(name).limit or 0)):
         waiting.put(name)
     reports: list[Report] = []
     failures: list[BaseException] = []
@@ -125,14 +139,16 @@ def run(
             if isolated:
                 network.isolate()
                 further = (*options, *network.OPTIONS)
-            server = make_server(index)
-            with server:
+            with make_server(f"server{index}", _PLAIN) as server:
                 while not failures:
                     try:
                         name = waiting.get_nowait()
                     except queue.Empty:
                         return
-                    report = run_leaf(server, name, limit=limit, options=further)
+                    setup = setup_of(name)
+                    with contextlib.ExitStack() as own:
+                        used = own.enter_context(make_server(name, setup)) if setup.wants_server else server
+                        report = run_leaf(used, name, limit=setup.limit or limit, options=further, setup=setup)
                     with lock:
                         reports.append(report)
                         progress(report)

@@ -64,8 +64,8 @@ class DirectoryScan:
 
     Attributes:
         pattern: the search expression, fixed by the first query until `restart`.
-        with_short_names: fill in short names.
-        with_ea_size: fill in the sizes of EAs.
+        with_short_names: fill in short names; may change from query to query.
+        with_ea_size: fill in the sizes of EAs; likewise.
         returned: whether `__next__` has ever given an entry since the start.
     """
 
@@ -99,7 +99,9 @@ class DirectoryScan:
 
     def __next__(self) -> DirEntry:
         if self._pushed:
-            return self._pushed.pop()
+            entry = self._pushed.pop()
+            entry.short_name = self._short_name(entry.name)
+            return entry
         if self._fo.fd < 0:
             raise StopIteration
         for name in self._names:
@@ -211,8 +213,9 @@ class DirectoryScan:
             stored, creation_time = attributes.load_at(volume, fo.fd, name, stat)
         ea_size = 0
         if self.with_ea_size and volume.options.ea_support and kind != _S_IFLNK:
-            os.fchdir(fo.fd)
-            ea_size = ea.size_of(name)
+            if not volume.options.store_dos_attributes:  # else `load_at` has done so
+                os.fchdir(fo.fd)
+            ea_size = ea.size_of(volume, name)
         return self._make(
             self._shown(name), stat, attributes.complete(volume, stat, raw, stored), creation_time, ea_size
         )
@@ -250,5 +253,8 @@ class DirectoryScan:
             stat.ino,
             ea_size,
             0,
-            short_name(name, self._fo.volume.options.mangled_names) if self.with_short_names else "",
+            self._short_name(name),
         )
+
+    def _short_name(self, name: str) -> str:
+        return short_name(name, self._fo.volume.options.mangled_names) if self.with_short_names else ""

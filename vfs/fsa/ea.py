@@ -21,15 +21,19 @@ from vfs.ntstatus import (
     NTStatusError,
     from_oserror,
 )
+from vfs.posix import credentials, dosattrib
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.volume import Volume
 
 _PREFIX: Final = "user."
 _PRIVATE: Final = re.compile(
     r"user\.(?:DOSATTRIB|SAMBA_PAI|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL
 )
 """xattrs that Samba and this server keep for themselves."""
+_NO_EAS: Final = [dosattrib.XATTR_NAME]
+"""The xattrs of most files."""
 _ILLEGAL: Final = re.compile(rb'[\x00-\x1f"*+,/:;<=>?\[\\\]|]')
 _KNOWN_FLAGS: Final = 0x80
 _ENTRY_OVERHEAD: Final = 5
@@ -41,8 +45,11 @@ def _visible(names: Iterable[str]) -> list[str]:
 
 
 def _names(fo: FileObject) -> list[str]:
-    names = _visible(fo.volume.backend.flistxattr(fo.fd))
-    options = fo.volume.options
+    return _without_descriptor(fo.volume, _visible(fo.volume.backend.flistxattr(fo.fd)))
+
+
+def _without_descriptor(volume: Volume, names: list[str]) -> list[str]:
+    options = volume.options
     if options.acl_xattr and options.acl_xattr_name in names:
         # `acl_xattr:security_acl_name` may lie among the EAs: who could set it would be above the descriptor.
         names.remove(options.acl_xattr_name)
@@ -92,8 +99,8 @@ def size(fo: FileObject) -> int:
     return _size(_names(fo), lambda name: fo.volume.backend.fgetxattr(fo.fd, name))
 
 
-def size_of(name: str) -> int:
-    """Return EaSize of an entry of the working directory.
+def size_of(volume: Volume, name: str) -> int:
+    """Return EaSize of an entry of the working directory, whoever may read the EAs.
 
     Raises:
         OSError: the EAs cannot be read.
@@ -104,7 +111,22 @@ def size_of(name: str) -> int:
         if error.errno == errno.EOPNOTSUPP:
             return 0
         raise
-    return _size(_visible(names), lambda xattr: os.getxattr(name, xattr, follow_symlinks=False))
+    if names == _NO_EAS or not names:
+        return 0
+    visible = _without_descriptor(volume, _visible(names))
+    if not visible:
+        return 0
+
+    def get(xattr: str) -> bytes | None:
+        try:
+            return os.getxattr(name, xattr, follow_symlinks=False)
+        except OSError as error:
+            if error.errno == errno.ENODATA:  # gone meanwhile
+                return None
+            raise
+
+    with credentials.as_root():
+        return _size(visible, get)
 
 
 def _size(names: list[str], get: Callable[[str], bytes | None]) -> int:

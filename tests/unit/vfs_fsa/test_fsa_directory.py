@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +13,7 @@ from vfs import ntstatus as nt
 from vfs.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM
 from vfs.fsa import close, directory, ea, query_info
-from vfs.fsa.mangle import MANGLED_NO, mangle
+from vfs.fsa.mangle import MANGLED_NO, MANGLED_YES, mangle
 from vfs.fsa.params import EaEntry
 
 
@@ -129,9 +130,28 @@ def test_names_that_windows_cannot_spell(make_share: Callable[..., Share]) -> No
     assert names(share)[2:] == ["a:b"]
 
 
-def test_bytes_that_are_no_utf8(share: Share) -> None:
-    import os
+def test_what_entries_have_may_change_from_query_to_query(make_share: Callable[..., Share]) -> None:
+    share = make_share(mangled_names=MANGLED_YES)
+    ea.set_eas(share.create("a long name"), [EaEntry(b"N", b"v")])
+    scan = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "a*")
+    entry = next(scan)
+    assert (entry.short_name, entry.ea_size) == ("", 0)
+    scan.push_back(entry)
+    scan.with_short_names = scan.with_ea_size = True
+    assert next(scan).short_name == mangle("a long name")
+    scan.restart()
+    assert next(scan).ea_size > 0
 
+
+def test_the_stored_descriptor_is_no_ea(make_share: Callable[..., Share]) -> None:
+    share = make_share(acl_xattr=True, acl_xattr_name="user.descriptor")
+    share.create("file")
+    os.setxattr(share.root / "file", "user.descriptor", b"x")
+    (entry,) = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "file", with_ea_size=True)
+    assert entry.ea_size == 0
+
+
+def test_bytes_that_are_no_utf8(share: Share) -> None:
     os.close(os.open(os.fsencode(share.root) + b"/x\xff", os.O_CREAT | os.O_WRONLY))
     found = names(share)[2:]
     assert len(found) == 1
