@@ -276,7 +276,7 @@ class Server(abc.ABC):
     def connections(self) -> int:
         """How many connections to our port the kernel knows as established."""
         local = f"0100007F:{self.port:04X}"
-        table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        table = Path("/proc/thread-self/net/tcp").read_text().splitlines()[1:]
         return sum(fields[1] == local and fields[3] == "01" for fields in map(str.split, table))
 
     def _wait(self, condition: Callable[[], bool], timeout: float, what: str) -> None:
