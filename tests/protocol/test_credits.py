@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from smbd.wire.constants import SMB2_DIALECT_202, SMB2_ECHO
 from smbd.wire.echo import EchoRequest
 from tests.smbxcli import ConnectionLostError
-from vfs.constants import FILE_CREATE
+from vfs.access import FILE_READ_DATA
+from vfs.constants import FILE_CREATE, FILE_DIRECTORY_FILE, FILE_NOTIFY_CHANGE_EA
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
@@ -35,6 +38,69 @@ def test_grants_have_a_ceiling(login):
     for _ in range(5):
         connection.send(SMB2_ECHO, EchoRequest(), credits=60000).recv()
     assert 512 <= connection.window.credits <= 8192
+
+
+def test_a_client_that_asks_for_512_has_them_with_the_next_response(login):
+    connection = login().connection
+    connection.echo(credits=512)
+    assert connection.window.credits >= 512
+
+
+def test_a_client_that_asks_for_a_little_more_each_time_comes_to_the_ceiling(login):
+    """As Linux does: with each request, ten more."""
+    session = login()
+    connection = session.connection
+    connection.window.wanted = 0
+    seen = []
+    for _ in range(1000):
+        seen.append(connection.window.credits)
+        session.send(SMB2_ECHO, EchoRequest(), credits=11).recv()
+    assert [later - earlier for earlier, later in pairwise(seen[:100])] == [10] * 99
+    assert connection.window.credits == 8192
+
+
+def granted(pending):
+    """What all responses to a request granted together."""
+    return sum(response.header.credits for response in (*pending.interim, pending.recv()))
+
+
+@pytest.mark.parametrize("depth", [8, 32])
+def test_a_full_window_of_large_transfers_stays_full(login, name, depth):
+    """All credits outstanding, again and again: each response gives back what its request used."""
+    session = login()
+    connection = session.connection
+    connection.window.wanted = 0
+    charge = _MEBIBYTE // 65536
+    session.send(SMB2_ECHO, EchoRequest(), credits=depth * charge + 1 - connection.window.credits).recv()
+    with session.tree_connect("tmp").create(name, disposition=FILE_CREATE) as file:
+        assert connection.window.credits == depth * charge
+        data = bytes(range(256)) * (_MEBIBYTE // 256)
+        for _ in range(3):
+            for sending in (
+                [file.send_write(data, index * _MEBIBYTE, credits=1) for index in range(depth)],
+                [file.send_read(_MEBIBYTE, index * _MEBIBYTE, credits=1) for index in range(depth)],
+            ):
+                assert [pending.recv().status for pending in sending] == [STATUS_SUCCESS] * depth
+                assert [granted(pending) for pending in sending] == [charge] * depth
+        assert connection.window.credits == depth * charge
+
+
+def test_requests_that_wait_keep_nothing_of_the_window(login):
+    """The interim response returns the credits: whoever watches many directories can work on."""
+    session = login()
+    connection = session.connection
+    connection.window.wanted = 0
+    session.send(SMB2_ECHO, EchoRequest(), credits=128).recv()
+    tree = session.tree_connect("tmp")
+    with tree.create("", access=FILE_READ_DATA, options=FILE_DIRECTORY_FILE) as root:
+        before = connection.window.credits
+        watches = [root.send_notify(FILE_NOTIFY_CHANGE_EA, credits=1) for _ in range(100)]
+        for watch in watches:
+            assert watch.recv_interim() is not None
+        assert connection.window.credits == before
+    for watch in watches:
+        assert watch.recv().header.credits == 0
+    assert connection.window.credits == before
 
 
 def test_ids_in_any_order_within_the_window(login):

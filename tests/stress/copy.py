@@ -77,11 +77,13 @@ def killed_workers(server: PysmbdServer, every: float, seed: int) -> Iterator[li
 
     def kill() -> None:
         while not ended.wait(every):
-            with contextlib.suppress(ProcessLookupError):
-                if workers := server.worker_pids():
-                    pid = choice.choice(workers)
-                    os.kill(pid, signal.SIGKILL)
-                    killed.append(pid)
+            # There may be none just now, after a cut.
+            while not (workers := server.worker_pids()) and not ended.wait(0.01):
+                pass
+            with contextlib.suppress(ProcessLookupError, IndexError):
+                pid = choice.choice(workers)
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
 
     thread = threading.Thread(target=kill, daemon=True)
     thread.start()
