@@ -8,7 +8,6 @@ times cheaper than making one.
 from __future__ import annotations
 
 import hmac as stdlib_hmac
-import struct
 from abc import ABC, abstractmethod
 from typing import Final, final
 
@@ -31,11 +30,14 @@ _BEGIN: Final = 48
 _END: Final = 64
 _ZEROS: Final = bytes(SIGNATURE_LENGTH)
 
-# Command, Flags and MessageId of the header: what the GMAC nonce is made of.
-_NONCE_FIELDS: Final = struct.Struct("<12xH2xI4xQ")
-_NONCE: Final = struct.Struct("<QI")
+# The GMAC nonce: MessageId as it lies in the header, then 32 bits of who and what. The lowest byte of Command and of
+# Flags is enough: there are 19 commands.
+_COMMAND_AT: Final = 12
+_FLAGS_AT: Final = 16
+_MESSAGE_ID: Final = slice(24, 32)
 _NONCE_SERVER: Final = 1
 _NONCE_CANCEL: Final = 2
+_NONCE_ROLES: Final = tuple(role.to_bytes(4, "little") for role in range(4))
 
 
 class Signer(ABC):
@@ -120,11 +122,10 @@ class AesGmacSigner(Signer):
         self._gcm = AESGCM(key)
 
     def _mac(self, message: memoryview) -> bytes:
-        command, flags, message_id = _NONCE_FIELDS.unpack_from(message)
-        role = _NONCE_SERVER if flags & SMB2_FLAGS_SERVER_TO_REDIR else 0
-        if command == SMB2_CANCEL:
+        role = _NONCE_SERVER if message[_FLAGS_AT] & SMB2_FLAGS_SERVER_TO_REDIR else 0
+        if message[_COMMAND_AT] == SMB2_CANCEL:
             role |= _NONCE_CANCEL
-        return self._gcm.encrypt(_NONCE.pack(message_id, role), b"", message)
+        return self._gcm.encrypt(message[_MESSAGE_ID].tobytes() + _NONCE_ROLES[role], b"", message)
 
     def sign(self, message: memoryview) -> None:
         """Sign with the GMAC."""

@@ -120,7 +120,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )
 
 
-def on_message(connection: Connection, view: memoryview, start: int, length: int, *, sealed: bool) -> None:
+def on_message(connection: Connection, view: memoryview, start: int, length: int, sealed: bool) -> None:
     """Handle one message, plain or decrypted, single or compound.
 
     Raises:
@@ -129,22 +129,21 @@ def on_message(connection: Connection, view: memoryview, start: int, length: int
     if length < SMB2_HEADER_SIZE:
         raise ProtocolViolation(f"message of {length} bytes")
     header = HEADER.unpack_from(view, start)
-    following = header[7]
-    if following:
-        _start_chain(connection, view, start, length, sealed=sealed)
+    if header[7]:
+        _start_chain(connection, view, start, length, sealed)
         return
-    request = _accept(connection, header, view[start : start + length], sealed=sealed)
+    request = _accept(connection, header, view[start : start + length], sealed, None)
     if request is not None:
         _run(request, None)
 
 
 def _accept(
-    connection: Connection, header: tuple[Any, ...], pdu: memoryview, *, sealed: bool, chain: Chain | None = None
+    connection: Connection, header: tuple[Any, ...], pdu: memoryview, sealed: bool, chain: Chain | None
 ) -> Request | None:
     """Check the header and take the credits ([MS-SMB2] 3.3.5.2.1 to .3); None for a CANCEL, which is done."""
     if header[0] != SMB2_PROTOCOL_ID or header[1] != SMB2_HEADER_SIZE or header[6] & SMB2_FLAGS_SERVER_TO_REDIR:
         raise ProtocolViolation("not an SMB2 request header")
-    request = Request(connection, header, pdu, sealed=sealed, chain=chain)
+    request = Request(connection, header, pdu, sealed, chain)
     if request.command == SMB2_CANCEL:
         _cancel(request)
         return None
@@ -174,7 +173,7 @@ def _cancel(request: Request) -> None:
     found.cancel()
 
 
-def _start_chain(connection: Connection, view: memoryview, start: int, length: int, *, sealed: bool) -> None:
+def _start_chain(connection: Connection, view: memoryview, start: int, length: int, sealed: bool) -> None:
     """Split a compound ([MS-SMB2] 3.3.5.2.7) and run it."""
     chain = Chain()
     offset, end = start, start + length
@@ -187,7 +186,7 @@ def _start_chain(connection: Connection, view: memoryview, start: int, length: i
         if following & 7 or (following and not SMB2_HEADER_SIZE <= following <= end - offset):
             raise ProtocolViolation("NextCommand out of range")
         stop = offset + following if following else end
-        request = _accept(connection, header, view[offset:stop], sealed=sealed, chain=chain)
+        request = _accept(connection, header, view[offset:stop], sealed, chain)
         if request is not None:
             requests.append(request)
         if not following:
@@ -216,9 +215,13 @@ def _run(request: Request, chain: Chain | None) -> bool:
     except Exception as error:  # noqa: BLE001 - every failure becomes a response
         _finish(request, *_failure(request, error))
         return True
-    if type(result) is CoroutineType:
-        return _step(request, result, command.grace, chain)
-    _complete(request, result)  # type: ignore[arg-type]  # not a coroutine
+    kind = type(result)
+    if chain is None and (kind is bytes or kind is int):
+        respond.send(request, STATUS_SUCCESS, result)  # type: ignore[arg-type]  # a body
+    elif kind is CoroutineType:
+        return _step(request, result, command.grace, chain)  # type: ignore[arg-type]  # as it says
+    else:
+        _complete(request, result)  # type: ignore[arg-type]  # not a coroutine
     return True
 
 
@@ -317,7 +320,7 @@ def _authorise(request: Request) -> Command:
         _inherit(request)
     elif request.chain is not None:
         request.chain.last_open = None
-    session = connection.session(request.session_id) if request.session_id else None
+    session = connection.sessions.get(request.session_id)
     if session is not None:
         request.session = session
     elif request.session_id and request.flags & SMB2_FLAGS_SIGNED:
@@ -330,7 +333,8 @@ def _authorise(request: Request) -> Command:
             if command.needs_session:
                 raise NTStatusError(STATUS_USER_SESSION_DELETED)
         elif number not in _COMMANDS_WITHOUT_SIGNATURE:
-            if not session.signer(connection).verify(request.pdu):
+            request.signer = signer = session.channels.get(connection) or session.signer(connection)
+            if not signer.verify(request.pdu):
                 raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
             request.sign = True
     elif session is not None and number not in _COMMANDS_WITHOUT_SIGNATURE:
@@ -362,7 +366,7 @@ def _check_session(request: Request, command: Command) -> None:
     if session.expired and not command.when_expired:
         request.sign = request.sign or session.signing_required
         raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
-    request.connection.last_active = request.connection.loop.now()
+    request.connection.active = True
 
 
 def _sign_refusal(request: Request) -> None:

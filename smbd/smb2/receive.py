@@ -20,12 +20,10 @@ from smbd.xsrv.connection import Connection
 
 _log = logging.getLogger(__name__)
 
-_MAGIC: Final = struct.Struct("<I")
-_SMB2: Final = _MAGIC.unpack(SMB2_PROTOCOL_ID)[0]
-_SEALED: Final = _MAGIC.unpack(SMB2_TRANSFORM_PROTOCOL_ID)[0]
-_SMB1: Final = _MAGIC.unpack(SMB1_PROTOCOL_ID)[0]
-_TRANSFORM_TAIL: Final = struct.Struct("<HHQ")  # Reserved, Flags, SessionId
-_TRANSFORM_TAIL_AT: Final = 40
+_SMB2: Final = SMB2_PROTOCOL_ID[0]
+_SEALED: Final = SMB2_TRANSFORM_PROTOCOL_ID[0]
+_SMB1: Final = SMB1_PROTOCOL_ID[0]
+_TRANSFORM: Final = struct.Struct("<4s38xHQ")  # ProtocolId, Flags, SessionId
 _TRANSFORM_ENCRYPTED: Final = 1
 
 
@@ -39,20 +37,17 @@ class Receiver:
         """Handle one frame; a peer that breaks the protocol loses its connection."""
         connection = self._connection
         try:
-            if length < _MAGIC.size:
-                raise ProtocolViolation(f"frame of {length} bytes")  # noqa: TRY301 - one place closes
-            magic = _MAGIC.unpack_from(view, start)[0]
-            if magic == _SMB2:
-                on_message(connection, view, start, length, sealed=False)
-            elif magic == _SEALED:
+            # The first byte tells them apart; whoever reads the message checks the other three.
+            first = view[start] if length else 0
+            if first == _SMB2:
+                on_message(connection, view, start, length, False)
+            elif first == _SEALED:
                 self._unseal(view, start, length)
-                on_message(
-                    connection, view, start + TRANSFORM_LENGTH, length - TRANSFORM_LENGTH, sealed=True
-                )
-            elif magic == _SMB1 and not connection.negotiated:
+                on_message(connection, view, start + TRANSFORM_LENGTH, length - TRANSFORM_LENGTH, True)
+            elif first == _SMB1 and not connection.negotiated:
                 respond.send_smb1_reply(connection, negotiate.from_smb1(connection, view[start : start + length]))
             else:
-                raise ProtocolViolation(f"frame begins with {magic:#010x}")  # noqa: TRY301 - as above
+                raise ProtocolViolation(f"frame of {length} bytes begins with {first:#04x}")  # noqa: TRY301 - as above
         except (ProtocolViolation, SealError, WireError) as error:
             _log.warning("%s: dropped: %s", connection, error)
             connection.transport.flush()
@@ -65,8 +60,10 @@ class Receiver:
         """Decrypt in place ([MS-SMB2] 3.3.5.2.1.1)."""
         if length < TRANSFORM_LENGTH:
             raise ProtocolViolation("truncated transform header")
-        _reserved, flags, session_id = _TRANSFORM_TAIL.unpack_from(view, start + _TRANSFORM_TAIL_AT)
-        session = self._connection.session(session_id)
+        protocol_id, flags, session_id = _TRANSFORM.unpack_from(view, start)
+        if protocol_id != SMB2_TRANSFORM_PROTOCOL_ID:
+            raise ProtocolViolation("not a transform header")
+        session = self._connection.sessions.get(session_id)
         if flags != _TRANSFORM_ENCRYPTED or session is None or not session.can_seal:
             raise ProtocolViolation(f"encrypted message for session {session_id:#x}")
         session.unseal(view, start, length)

@@ -150,7 +150,6 @@ class Request:
         connection: Connection,
         header: tuple[Any, ...],
         pdu: memoryview,
-        *,
         sealed: bool,
         chain: Chain | None = None,
     ) -> None:

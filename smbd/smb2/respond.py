@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _ERROR_FIXED: Final = struct.Struct("<HBBI")
 _ERROR_STRUCTURE_SIZE: Final = 9
+#: Flags of a request that its response has, too.
+_ECHOED_FLAGS: Final = SMB2_FLAGS_RELATED_OPERATIONS | SMB2_FLAGS_PRIORITY_MASK | SMB2_FLAGS_REPLAY_OPERATION
 #: ERROR Response without data ([MS-SMB2] 2.2.2): what nearly every failure is answered with.
 EMPTY_ERROR: Final = _ERROR_FIXED.pack(_ERROR_STRUCTURE_SIZE, 0, 0, 0) + b"\0"
 
@@ -69,24 +71,21 @@ def can_send_file(request: Request) -> bool:
 
 def send(request: Request, status: int, body: Body, preauth: PreauthHash | None = None) -> None:
     """Write the response of a request that came alone."""
-    connection = request.connection
-    if connection.transport.closed:
+    transport = request.connection.transport
+    if transport.closed:
         return
-    if isinstance(body, FileRange):
-        head = bytearray(SMB2_HEADER_SIZE)
-        _write_header(request, status, head, 0, 0, sign=False)
-        connection.transport.send_file(bytes(head) + body.head, body.fd, body.offset, body.count)
+    kind = type(body)
+    if kind is FileRange:
+        _send_file(request, status, body)  # type: ignore[arg-type]  # it is one
         return
-    in_place = isinstance(body, int)
-    length = SMB2_HEADER_SIZE + (body if in_place else len(body))  # type: ignore[operator,arg-type]
-    out = connection.transport.buffer(TRANSFORM_LENGTH + length)
-    at = frame = out.end + PREFIX_SIZE
-    if request.sealed:
-        at += TRANSFORM_LENGTH
+    length = SMB2_HEADER_SIZE + (body if kind is int else len(body))  # type: ignore[operator,arg-type]
+    out = transport.buffer(TRANSFORM_LENGTH + length)
+    frame = out.end + PREFIX_SIZE
+    at = frame + TRANSFORM_LENGTH if request.sealed else frame
     view = out.view
-    _write_header(request, status, view, at, 0, sign=request.sign)
+    _write_header(request, status, view, at, 0, request.sign)
     end = at + length
-    if not in_place:
+    if kind is not int:
         view[at + SMB2_HEADER_SIZE : end] = body  # type: ignore[assignment]
     if request.sign:
         _sign(request, view[at:end])
@@ -94,7 +93,13 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
         preauth.update(view[at:end])
     if request.sealed and request.session is not None:
         length = request.session.seal(view, frame, length)
-    connection.transport.commit(length)
+    transport.commit(length)
+
+
+def _send_file(request: Request, status: int, body: FileRange) -> None:
+    head = bytearray(SMB2_HEADER_SIZE)
+    _write_header(request, status, head, 0, 0, sign=False)
+    request.connection.transport.send_file(bytes(head) + body.head, body.fd, body.offset, body.count)
 
 
 def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
@@ -119,7 +124,7 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
         view[end:padded] = bytes(padded - end)
         end = padded
         following = end - at if index < last else 0
-        _write_header(request, status, view, at, following, sign=request.sign)
+        _write_header(request, status, view, at, following, request.sign)
         if request.sign:
             _sign(request, view[at:end])
         at = end
@@ -174,11 +179,9 @@ def _sign(request: Request, message: memoryview) -> None:
 
 
 def _write_header(
-    request: Request, status: int, view: memoryview | bytearray, at: int, following: int, *, sign: bool
+    request: Request, status: int, view: memoryview | bytearray, at: int, following: int, sign: bool
 ) -> None:
-    flags = SMB2_FLAGS_SERVER_TO_REDIR | (
-        request.flags & (SMB2_FLAGS_RELATED_OPERATIONS | SMB2_FLAGS_PRIORITY_MASK | SMB2_FLAGS_REPLAY_OPERATION)
-    )
+    flags = SMB2_FLAGS_SERVER_TO_REDIR | request.flags & _ECHOED_FLAGS
     if sign:
         flags |= SMB2_FLAGS_SIGNED
     low, high = SMB2_PROCESS_ID, request.tree_id

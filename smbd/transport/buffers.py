@@ -28,13 +28,8 @@ class OutBuffer:
         end: where the next frame begins.
     """
 
-    __slots__ = ("end", "size", "view")
+    __slots__ = ("end", "view")
 
     def __init__(self, size: int) -> None:
-        self.size = size
         self.view = anonymous(size)
         self.end = 0
-
-    def room(self) -> int:
-        """Return how many bytes of frame still fit, the spare ones not counted."""
-        return self.size - self.end - SEAL_SPARE

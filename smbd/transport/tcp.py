@@ -79,6 +79,7 @@ class TcpTransport:
         self._in_end = 0
         self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
         self._out = OutBuffer(self._buffer_size)
+        self._out_limit = self._buffer_size - PREFIX_SIZE - SEAL_SPARE
         self._spare: list[OutBuffer] = []
         self._queue: deque[tuple[memoryview, OutBuffer | None] | _FileSegment] = deque()
         self._queued = 0
@@ -198,10 +199,11 @@ class TcpTransport:
             ValueError: `size` is more than any message may have.
         """
         out = self._out
-        if out.room() < size + PREFIX_SIZE or out.end > _BATCH_LIMIT:
+        end = out.end
+        if end + size > self._out_limit or end > _BATCH_LIMIT:
             self.flush()
             out = self._out
-            if out.room() < size + PREFIX_SIZE:
+            if size > self._out_limit:
                 raise ValueError(f"a message of {size} bytes fits no buffer")
         return out
 

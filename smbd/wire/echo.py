@@ -12,7 +12,8 @@ from smbd.wire.errors import WireError
 
 _LAYOUT: Final = struct.Struct("<H2x")  # StructureSize, Reserved
 _SIZE: Final = 4
-_BODY: Final = _LAYOUT.pack(_SIZE)
+ECHO_BODY: Final = _LAYOUT.pack(_SIZE)
+"""The body of both messages."""
 
 
 def _check(pdu: Buffer, what: str) -> None:
@@ -29,7 +30,7 @@ class EchoRequest(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return _BODY
+        return ECHO_BODY
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> EchoRequest:
@@ -47,7 +48,7 @@ class EchoResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return _BODY
+        return ECHO_BODY
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> EchoResponse:

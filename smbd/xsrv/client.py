@@ -160,8 +160,11 @@ class Client:
         """`deadtime`: close connections that have no open file and were silent for so many minutes."""
         minutes = self.ctx.config.globals.deadtime
         if minutes > 0:
-            oldest = self.ctx.loop.now() - minutes * _SECONDS_PER_MINUTE
+            now = self.ctx.loop.now()
+            oldest = now - minutes * _SECONDS_PER_MINUTE
             for connection in list(self.connections):
+                if connection.active:
+                    connection.active, connection.last_active = False, now
                 busy = any(session.opens for session in connection.sessions.values())
                 if connection.last_active < oldest and not busy:
                     connection.transport.close(f"idle for {minutes} minutes")

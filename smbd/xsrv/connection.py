@@ -77,7 +77,8 @@ class Connection:
         pending: MessageId -> request that waits.
         ended: SessionId -> signer of sessions that ended on another of their channels; requests that were on their
             way here are refused with a signature.
-        last_active: loop time of the latest request with a session.
+        active: there was a request with a session since somebody has looked.
+        last_active: loop time at which it was last found active.
     """
 
     def __init__(self, client: Client, transport: TcpTransport) -> None:
@@ -109,6 +110,7 @@ class Connection:
         self.setups: dict[int, Setup] = {}
         self.pending: dict[int, Pending] = {}
         self.ended: dict[int, Signer] = {}
+        self.active = False
         self.last_active = ctx.loop.now()
         self._async_id = 0
 

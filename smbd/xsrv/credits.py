@@ -59,15 +59,14 @@ class CreditWindow:
         What was charged comes back, and what was asked for is given as far as the maximum allows. Before a
         client has proved who it is, it only gets back what it used.
         """
-        if requested:
-            granted = charge + requested - 1
-            if command == SMB2_NEGOTIATE or (command == SMB2_SESSION_SETUP and status != STATUS_SUCCESS):
-                granted = charge
-        else:
-            granted = 0
-        granted = min(granted, self.maximum - (self.high - self.low))
+        granted = charge + requested - 1 if requested else 0
+        if command <= SMB2_SESSION_SETUP and granted and (command == SMB2_NEGOTIATE or status != STATUS_SUCCESS):
+            granted = charge
+        high = self.high
+        room = self.maximum - high + self.low
+        granted = min(granted, room)
         if granted <= 0:
             # A client without a single credit could never ask again.
-            granted = 1 if self.high == self.low + self._used.bit_count() else 0
-        self.high += granted
+            granted = 1 if high == self.low + self._used.bit_count() else 0
+        self.high = high + granted
         return granted
