@@ -182,7 +182,7 @@ class PosixBackend(DescriptorCalls):
         try:
             name = self._spelling(fd, last)
         finally:
-            os.close(fd)
+            self.close_parent(fd)
         if name is None:
             raise NameNotFoundError(path, missing_last=True, parent=directory)
         found = _join(directory, name)
@@ -191,15 +191,20 @@ class PosixBackend(DescriptorCalls):
         return found
 
     def _open_directory(self, path: bytes, whole: bytes) -> tuple[bytes, int]:
-        """The spelling of the directory `path` and an O_PATH descriptor of it; walks up until something exists."""
+        """The spelling of the directory `path` and an O_PATH descriptor of it; walks up until something exists.
+
+        Give the descriptor back with `close_parent`.
+        """
         missing: list[bytes] = []
         while True:
+            if not path:
+                fd = self.root_fd
+                break
             try:
                 fd = self.open(path, _O_SEARCH)
                 break
             except FileNotFoundError:
-                if not path:
-                    raise
+                pass
             except NotADirectoryError:
                 raise NameNotFoundError(whole, missing_last=False) from None
             path, _, last = path.rpartition(b"/")
@@ -208,7 +213,7 @@ class PosixBackend(DescriptorCalls):
             try:
                 name = self._spelling(fd, missing.pop())
             finally:
-                os.close(fd)
+                self.close_parent(fd)
             if name is None:
                 raise NameNotFoundError(whole, missing_last=False)
             path = _join(path, name)
