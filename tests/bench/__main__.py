@@ -6,6 +6,7 @@ tables show the medians. A ratio is pysmbd to Samba, of time per operation: lowe
     scripts/bench [--quick]       every row (see --list)
     scripts/bench open 'read-*'   some of them
     scripts/bench profile open    in which functions pysmbd spends the time of a row
+    scripts/bench scale [PLOT]    cost per operation against the number of connections, openers, files
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.bench.lab import Lab, Load
 from tests.bench.profiling import ProfiledServer, profile
 from tests.bench.row import Row, Sample
 from tests.bench.rows import ROWS
+from tests.bench.scale import scale
 from tests.servers import REPOSITORY, SERVERS, Server
 from tests.smbxcli import SmbxError
 
@@ -45,8 +47,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of each measurement (default: 0.4, quick: 0.1)")
     parser.add_argument("--server", choices=sorted(SERVERS), action="append", help="default: both")
     parser.add_argument("--directory", type=Path, help="where servers and files live (default: memory)")
-    parser.add_argument("--write", action="store_true", help=f"write the tables to {_DOCUMENT.name}")
-    return parser.parse_args()
+    parser.add_argument("--write", action="store_true", help=f"into {_DOCUMENT.name}, plots beside it")
+    return parser.parse_intermixed_args()
 
 
 def _memory_directory() -> str | None:
@@ -130,14 +132,18 @@ def main() -> int:
             for row in choose(args.rows[1:]):
                 profile(row, lab.server, lab.load)
         return 0
+    rounds = args.rounds or (1 if args.quick else 5)
+    servers = [SERVERS[name] for name in args.server or ("pysmbd", "samba")]
+    if args.rows[:1] == ["scale"]:
+        with laboratory(servers, args.directory, args.seconds, quick=args.quick) as labs:
+            scale(labs, args.rows[1:], rounds, _DOCUMENT.parent / "plots" if args.write else None)
+        return 0
     rows = choose(args.rows)
     missing = [tool for tool in ("smbclient", "smbtorture") if shutil.which(tool) is None]
     if missing:
         sys.exit(f"{', '.join(missing)} not installed (Debian: smbclient, samba-testsuite)")
     results: dict[Row, dict[str, list[Sample]]] = {}
-    rounds = args.rounds or (1 if args.quick else 5)
     began = time.monotonic()
-    servers = [SERVERS[name] for name in args.server or ("pysmbd", "samba")]
     with laboratory(servers, args.directory, args.seconds, quick=args.quick) as labs:
         load = labs[0].load
         for row in rows:
@@ -152,7 +158,10 @@ def main() -> int:
     )
     sys.stdout.write(f"\n{heading}\n\n{text}\n({time.monotonic() - began:.0f} s)\n")
     if args.write:
-        _DOCUMENT.write_text(table.insert(_DOCUMENT.read_text(), text, heading))
+        document = _DOCUMENT.read_text()
+        everything = len(rows) == len(ROWS)
+        document = table.insert(document, text, heading) if everything else table.update(document, results)
+        _DOCUMENT.write_text(document)
     complete = all(len(samples) == rounds for by_server in results.values() for samples in by_server.values())
     return 0 if complete else 1
 

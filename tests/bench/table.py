@@ -81,6 +81,19 @@ def render(results: Results) -> str:
     return "\n".join(parts)
 
 
+def update(document: str, results: Results) -> str:
+    """Replace the lines of some rows in a document that has all of them.
+
+    Raises:
+        ValueError: a row is missing there.
+    """
+    lines = document.split("\n")
+    for row, by_server in results.items():
+        (at,) = [number for number, text in enumerate(lines) if text.startswith(f"| {row.title} |")]
+        lines[at] = line(row, by_server)
+    return "\n".join(lines)
+
+
 def cpu_model() -> str:
     """The processor's name."""
     for text in Path("/proc/cpuinfo").read_text().splitlines():
