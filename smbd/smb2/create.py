@@ -6,11 +6,12 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_app_instance, create_durable, create_leases, create_replay
+from smbd.smb2 import create_app_instance, create_durable, create_leases, create_reparse, create_replay
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
     SMB2_CREATE_EA_BUFFER,
+    SMB2_CREATE_FLAG_REPARSEPOINT,
     SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST,
     SMB2_CREATE_QUERY_ON_DISK_ID,
     SMB2_CREATE_REQUEST_LEASE,
@@ -31,12 +32,13 @@ from smbd.wire.dtyp import filetime_from_ns
 from smbd.wire.fscc.ea import unpack_full_ea
 from smbd.xsrv.open import Open, new_open
 from vfs.access import FILE_ALL_ACCESS
-from vfs.constants import FILE_ATTRIBUTE_NORMAL, FILE_OPENED
+from vfs.constants import FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_REPARSE_POINT, FILE_OPENED
 from vfs.fsa import query_info
 from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.open import open_file
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
+from vfs.fsa.reparse import ReparsePointError
 from vfs.locking.oplock import OPLOCK_NONE
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -154,7 +156,10 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
         return _respond(opened, file, _answer_contexts(file, maximal_access, on_disk_id=on_disk_id))
-    file = await open_file(volume, token, params, owner)
+    try:
+        file = await open_file(volume, token, params, owner)
+    except ReparsePointError as point:
+        raise create_reparse.stopped(request, point) from None
     if params.attempts and (not session.valid or session.tcons.get(tcon.wire_id) is not tcon):
         close_file(file)
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
@@ -189,6 +194,7 @@ def _respond(opened: Open, file: FileObject, answers: Contexts, level: int | Non
         stat.end_of_file,
         stat.file_attributes,
         answers,
+        SMB2_CREATE_FLAG_REPARSEPOINT if stat.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT else 0,
     ).pack()
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from smbd.smb2 import ioctl_copychunk, ioctl_extents
+from smbd.smb2 import ioctl_copychunk, ioctl_extents, ioctl_reparse
 from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.wire.constants import (
     FSCTL_CREATE_OR_GET_OBJECT_ID,
+    FSCTL_DELETE_REPARSE_POINT,
     FSCTL_DUPLICATE_EXTENTS_TO_FILE,
     FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX,
     FSCTL_FILE_LEVEL_TRIM,
@@ -19,6 +20,7 @@ from smbd.wire.constants import (
     FSCTL_QUERY_ALLOCATED_RANGES,
     FSCTL_QUERY_FILE_REGIONS,
     FSCTL_SET_COMPRESSION,
+    FSCTL_SET_REPARSE_POINT,
     FSCTL_SET_SPARSE,
     FSCTL_SET_ZERO_DATA,
     FSCTL_SRV_COPYCHUNK,
@@ -45,7 +47,6 @@ from vfs.ntstatus import (
     STATUS_BUFFER_TOO_SMALL,
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER,
-    STATUS_NOT_A_REPARSE_POINT,
     STATUS_SUCCESS,
     NTStatusError,
     from_oserror,
@@ -112,10 +113,6 @@ def _set_compression(file: FileObject, call: IoctlCall) -> IoctlOutput:
     return IoctlOutput()
 
 
-def _get_reparse_point(_file: FileObject, _call: IoctlCall) -> IoctlOutput:
-    raise NTStatusError(STATUS_NOT_A_REPARSE_POINT)
-
-
 def _object_id(file: FileObject, call: IoctlCall) -> IoctlOutput:
     """Return an id made of volume and file number, stable as long as the file lives."""
     if call.message.max_output_response < ObjectId.layout.size:
@@ -147,7 +144,9 @@ _HANDLERS: Final[dict[int, Handler]] = {
     FSCTL_FILE_LEVEL_TRIM: _trim,
     FSCTL_GET_COMPRESSION: _get_compression,
     FSCTL_SET_COMPRESSION: _set_compression,
-    FSCTL_GET_REPARSE_POINT: _get_reparse_point,
+    FSCTL_GET_REPARSE_POINT: ioctl_reparse.get_reparse_point,
+    FSCTL_SET_REPARSE_POINT: ioctl_reparse.set_reparse_point,
+    FSCTL_DELETE_REPARSE_POINT: ioctl_reparse.delete_reparse_point,
     FSCTL_GET_OBJECT_ID: _object_id,
     FSCTL_CREATE_OR_GET_OBJECT_ID: _object_id,
     FSCTL_DUPLICATE_EXTENTS_TO_FILE: ioctl_extents.duplicate_extents,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from typing import ClassVar, Final
 
 import msgspec
@@ -40,6 +41,16 @@ class ErrorContext(msgspec.Struct, gc=False):
     data: Buffer = b""
 
 
+def pack_contexts(contexts: Iterable[ErrorContext]) -> bytes:
+    """Return the ErrorData that consists of `contexts`."""
+    data = bytearray()
+    for context in contexts:
+        data += bytes(align8(len(data)) - len(data))
+        data += _CONTEXT.pack(len(context.data), context.error_id)
+        data += context.data
+    return bytes(data)
+
+
 class ErrorResponse(msgspec.Struct, gc=False):
     """SMB2 ERROR response, 2.2.2.
 
@@ -54,11 +65,7 @@ class ErrorResponse(msgspec.Struct, gc=False):
     def pack(self) -> bytes:
         """Return the body; without data it still has one byte of ErrorData."""
         if self.contexts:
-            data = bytearray()
-            for context in self.contexts:
-                data += bytes(align8(len(data)) - len(data))
-                data += _CONTEXT.pack(len(context.data), context.error_id)
-                data += context.data
+            data = pack_contexts(self.contexts)
             return _RESPONSE.pack(_RESPONSE_SIZE, len(self.contexts), 0, len(data)) + data
         if not self.data:
             return _NO_DATA

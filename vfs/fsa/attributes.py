@@ -21,6 +21,7 @@ from vfs.constants import (
     FILE_ATTRIBUTE_NOT_CONTENT_INDEXED,
     FILE_ATTRIBUTE_OFFLINE,
     FILE_ATTRIBUTE_READONLY,
+    FILE_ATTRIBUTE_REPARSE_POINT,
     FILE_ATTRIBUTE_SPARSE_FILE,
     FILE_ATTRIBUTE_SYSTEM,
     FILE_ATTRIBUTE_TEMPORARY,
@@ -66,12 +67,15 @@ STORED: Final = (
     | FILE_ATTRIBUTE_ARCHIVE
     | FILE_ATTRIBUTE_TEMPORARY
     | FILE_ATTRIBUTE_SPARSE_FILE
+    | FILE_ATTRIBUTE_REPARSE_POINT
     | FILE_ATTRIBUTE_OFFLINE
     | FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
 )
 """What is kept about a file; DIRECTORY and NORMAL follow from the rest."""
-SETTABLE: Final = STORED & ~FILE_ATTRIBUTE_SPARSE_FILE
-"""What a client sets directly; sparse is set by its own FSCTL."""
+UNSETTABLE: Final = FILE_ATTRIBUTE_SPARSE_FILE | FILE_ATTRIBUTE_REPARSE_POINT
+"""What has control codes of its own to set it."""
+SETTABLE: Final = STORED & ~UNSETTABLE
+"""What a client sets directly."""
 
 
 def hidden_by_name(volume: Volume, path: bytes) -> bool:
@@ -86,8 +90,11 @@ def complete(volume: Volume, stat: Stat, path: bytes, stored: int) -> int:
     """Return `stored` attributes with those that follow from type and name; NORMAL if there are none."""
     if hidden_by_name(volume, path):
         stored |= FILE_ATTRIBUTE_HIDDEN
-    if stat.mode & 0o170000 == 0o040000:
+    kind = stat.mode & 0o170000
+    if kind == 0o040000:
         return stored | FILE_ATTRIBUTE_DIRECTORY
+    if kind != 0o100000:
+        return stored | FILE_ATTRIBUTE_REPARSE_POINT
     return stored or FILE_ATTRIBUTE_NORMAL
 
 

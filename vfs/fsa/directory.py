@@ -18,8 +18,8 @@ from vfs.access import (
     FILE_WRITE_DATA,
     SYNCHRONIZE,
 )
-from vfs.constants import FILE_ATTRIBUTE_DIRECTORY
-from vfs.fsa import access_check, allocation, attributes, ea, times
+from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT
+from vfs.fsa import access_check, allocation, attributes, ea, reparse, times
 from vfs.fsa.lookup import NameFreeError, resolve
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
@@ -216,9 +216,12 @@ class DirectoryScan:
             if not volume.options.store_dos_attributes:  # else `load_at` has done so
                 os.fchdir(fo.fd)
             ea_size = ea.size_of(volume, name)
-        return self._make(
+        found = self._make(
             self._shown(name), stat, attributes.complete(volume, stat, raw, stored), creation_time, ea_size
         )
+        if found.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
+            found.reparse_tag = reparse.tag_of_entry(volume, fo.path + b"/" + raw if fo.path else raw, stat)
+        return found
 
     def _dot_entry(self, name: str) -> DirEntry:
         fo = self._fo

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _PREFIX: Final = "user."
 _PRIVATE: Final = re.compile(
-    r"user\.(?:DOSATTRIB|SAMBA_PAI|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL
+    r"user\.(?:DOSATTRIB|SAMBA_PAI|SmbReparse|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL
 )
 """xattrs that Samba and this server keep for themselves."""
 _NO_EAS: Final = [dosattrib.XATTR_NAME]

@@ -6,6 +6,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final
 
+from vfs.fsa import reparse
 from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, find_mangled
 from vfs.fsa.names import component_to_str
 from vfs.fsa.visibility import path_is_vetoed
@@ -73,6 +74,7 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
 
     Raises:
         NameFreeError: only the last component is missing.
+        ReparsePointError: there is a reparse point on the way.
         NTStatusError: STATUS_OBJECT_PATH_NOT_FOUND; STATUS_OBJECT_NAME_NOT_FOUND for a link that leads nowhere.
         OSError: any other failure.
     """
@@ -84,6 +86,9 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
         demangled = _demangle(volume, path)
         if demangled != path and not (volume.streams is not None and hides(demangled)):
             return resolve(volume, demangled)
+    # A reparse point has nothing in it.
+    if not missing.populated and b"/" in path:
+        reparse.refuse_below(volume, path)
     if not missing.missing_last:
         raise NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "directory does not exist")
     if missing.occupied:
@@ -114,12 +119,53 @@ def _demangle(volume: Volume, path: bytes) -> bytes:
 
 
 def not_a_directory(volume: Volume, path: bytes) -> NTStatusError:
-    """Return the error for ENOTDIR on `path`: a file where a directory was asked for, or a file on the way."""
+    """Return the error for ENOTDIR on `path`: a file where a directory was asked for, or a file on the way.
+
+    Raises:
+        ReparsePointError: what is on the way is a reparse point.
+    """
     try:
         volume.backend.stat_path(path)
     except OSError:
+        reparse.refuse_below(volume, path)
         return NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "a file is used as a directory")
     return NTStatusError(STATUS_NOT_A_DIRECTORY, "not a directory")
+
+
+def open_itself(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
+    """Open the existing `path` as `open_path` does, but if that is a symbolic link, the link (FILE_OPEN_REPARSE_POINT).
+
+    Raises:
+        NameFreeError, NTStatusError, OSError: as `open_path`.
+    """
+    link = _open_link(volume, path)
+    if link >= 0:
+        return link, path, os.O_PATH
+    opened = open_path(volume, path, modes, flags)
+    fd, spelled, _ = opened
+    if spelled != path:
+        link = _open_link(volume, spelled)
+        if link >= 0:
+            os.close(fd)
+            return link, spelled, os.O_PATH
+    return opened
+
+
+def _open_link(volume: Volume, path: bytes) -> int:
+    """Return a descriptor of the symbolic link `path`; -1 if that is none."""
+    try:
+        fd = volume.backend.open(path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return -1
+    try:
+        is_link = volume.backend.stat(fd).is_symlink
+    except BaseException:
+        os.close(fd)
+        raise
+    if is_link:
+        return fd
+    os.close(fd)
+    return -1
 
 
 def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:

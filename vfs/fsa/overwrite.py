@@ -8,6 +8,7 @@ from vfs.constants import (
     FILE_ATTRIBUTE_ARCHIVE,
     FILE_ATTRIBUTE_HIDDEN,
     FILE_ATTRIBUTE_READONLY,
+    FILE_ATTRIBUTE_REPARSE_POINT,
     FILE_ATTRIBUTE_SYSTEM,
     FILE_NOTIFY_CHANGE_ATTRIBUTES,
     FILE_NOTIFY_CHANGE_LAST_WRITE,
@@ -66,6 +67,7 @@ def overwrite(fo: FileObject, params: OpenParams) -> None:
         if params.allocation_size:
             allocation.reserve(fo, params.allocation_size)
         stored = params.file_attributes & attributes.SETTABLE | FILE_ATTRIBUTE_ARCHIVE
+        stored |= fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT
         attributes.store(volume, fo.fd, fo.stat, stored, fo.creation_time)
         stat = fo.refresh()
         fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)

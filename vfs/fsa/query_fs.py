@@ -14,6 +14,7 @@ from vfs.constants import (
     FILE_NAMED_STREAMS,
     FILE_PERSISTENT_ACLS,
     FILE_READ_ONLY_VOLUME,
+    FILE_SUPPORTS_REPARSE_POINTS,
     FILE_SUPPORTS_SPARSE_FILES,
     FILE_UNICODE_ON_DISK,
     FILE_VOLUME_QUOTAS,
@@ -63,6 +64,8 @@ def attributes(fo: FileObject) -> FsAttributes:
         | FILE_SUPPORTS_SPARSE_FILES
         | FILE_VOLUME_QUOTAS
     )
+    if options.store_dos_attributes:
+        flags |= FILE_SUPPORTS_REPARSE_POINTS
     if options.preserve_case:
         flags |= FILE_CASE_PRESERVED_NAMES
     if fo.volume.streams is not None:

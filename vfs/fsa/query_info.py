@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from vfs.fsa import allocation, attributes, ea, names, times
+from vfs.constants import FILE_ATTRIBUTE_REPARSE_POINT
+from vfs.fsa import allocation, attributes, ea, names, reparse, times
 from vfs.fsa import streams as stream_opens
 from vfs.fsa.mangle import MANGLED_YES, is_8_3, short_name
 from vfs.fsa.stat import FileStat, StreamInfo
@@ -33,6 +34,7 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
     write_time = status.mtime_ns
     if fo.volume.options.dos_filetime_resolution:
         write_time = times.round_down(write_time)
+    point = fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT
     return FileStat(
         fo.creation_time,
         *times.to_filetimes(status.atime_ns, write_time, status.ctime_ns),
@@ -45,6 +47,7 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
         fo.is_directory,
         0,
         0,
+        reparse.tag_of(fo) if point else 0,
     )
 
 

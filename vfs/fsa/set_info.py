@@ -8,7 +8,6 @@ from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import (
     FILE_ATTRIBUTE_DIRECTORY,
-    FILE_ATTRIBUTE_SPARSE_FILE,
     FILE_ATTRIBUTE_TEMPORARY,
     FILE_DELETE_ON_CLOSE,
     FILE_DISPOSITION_DELETE,
@@ -102,7 +101,7 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
     stat = fo.refresh()
     stored, known_time = attributes.load_stored(volume, fo.fd, stat)
     if file_attributes:
-        stored = file_attributes & attributes.SETTABLE | stored & FILE_ATTRIBUTE_SPARSE_FILE
+        stored = file_attributes & attributes.SETTABLE | stored & attributes.UNSETTABLE
     fo.creation_time = known_time if times.is_special(creation_time) else creation_time
     attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
     fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)

@@ -58,6 +58,7 @@ class Catia(VfsModule):
                 missing_last=error.missing_last,
                 parent=self._client(error.parent),
                 occupied=error.occupied,
+                populated=error.populated,
             ) from None
 
     def open_parent(self, path: bytes) -> tuple[int, bytes]:

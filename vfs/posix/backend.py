@@ -34,13 +34,23 @@ class NameNotFoundError(FileNotFoundError):
         missing_last: its directory exists, only the last component does not.
         parent: the on-disk spelling of that directory if `missing_last`.
         occupied: the last component exists, but is a symbolic link that dangles or is not allowed.
+        populated: the directory is known to have other entries.
     """
 
-    def __init__(self, path: bytes, *, missing_last: bool, parent: bytes = b"", occupied: bool = False) -> None:
+    def __init__(
+        self,
+        path: bytes,
+        *,
+        missing_last: bool,
+        parent: bytes = b"",
+        occupied: bool = False,
+        populated: bool = False,
+    ) -> None:
         super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), path)
         self.missing_last = missing_last
         self.parent = parent
         self.occupied = occupied
+        self.populated = populated
 
 
 class LinkRefusedError(FileNotFoundError):
@@ -180,11 +190,11 @@ class PosixBackend(DescriptorCalls):
         head, _, last = path.rpartition(b"/")
         directory, fd = self._open_directory(head, path)
         try:
-            name = self._spelling(fd, last)
+            name, populated = self._spelling(fd, last)
         finally:
             self.close_parent(fd)
         if name is None:
-            raise NameNotFoundError(path, missing_last=True, parent=directory)
+            raise NameNotFoundError(path, missing_last=True, parent=directory, populated=populated)
         found = _join(directory, name)
         if name == last and not self.exists(found):
             raise NameNotFoundError(path, missing_last=True, parent=directory, occupied=True)
@@ -211,7 +221,7 @@ class PosixBackend(DescriptorCalls):
             missing.append(last)
         while missing:
             try:
-                name = self._spelling(fd, missing.pop())
+                name, _ = self._spelling(fd, missing.pop())
             finally:
                 self.close_parent(fd)
             if name is None:
@@ -223,14 +233,17 @@ class PosixBackend(DescriptorCalls):
                 raise NameNotFoundError(whole, missing_last=False) from None
         return path, fd
 
-    def _spelling(self, dir_fd: int, name: bytes) -> bytes | None:
-        """How the directory spells `name`; None if it has no such entry (or may not be read)."""
+    def _spelling(self, dir_fd: int, name: bytes) -> tuple[bytes | None, bool]:
+        """How the directory spells `name`, and whether it is known to have any entry.
+
+        The spelling is None if it has no such entry, or may not be read.
+        """
         if self.case_sensitive:
             try:
                 syscalls.statx_at(dir_fd, name)
             except FileNotFoundError:
-                return None
-            return name
+                return None, False
+            return name, True
         stat = syscalls.statx_fd(dir_fd)
         text = to_text(name)
         known, found = self.names.lookup(stat, text)
@@ -238,12 +251,14 @@ class PosixBackend(DescriptorCalls):
             try:
                 fd = syscalls.openat2(dir_fd, b".", os.O_RDONLY | os.O_DIRECTORY, 0, syscalls.RESOLVE_BENEATH)
             except PermissionError:
-                return None
+                return None, False
             try:
                 found = self.names.fill(stat, fd, text)
             finally:
                 os.close(fd)
-        return to_bytes(found) if found is not None else None
+        if found is not None:
+            return to_bytes(found), True
+        return None, self.names.is_populated(stat)
 
     def open_parent(self, path: bytes) -> tuple[int, bytes]:
         """The directory of `path` as descriptor, and the last component.

@@ -75,6 +75,11 @@ class NameCache:
         self.hits += 1
         return True, table.names.get(fold(name))
 
+    def is_populated(self, stat: Stat) -> bool:
+        """Whether the directory with status `stat`, just looked up or filled, is known to have entries."""
+        table = self._tables.get((stat.dev, stat.ino))
+        return table is not None and bool(table.names)
+
     def fill(self, stat: Stat, dir_fd: int, name: str) -> str | None:
         """Read the directory, whose status `stat` was taken before, and return its spelling of `name`.
 

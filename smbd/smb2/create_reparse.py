@@ -1,0 +1,27 @@
+"""A CREATE that meets a symbolic link: the client is told where it leads ([MS-SMB2] 2.2.2.2.1, 3.3.5.9)."""
+
+from __future__ import annotations
+
+from smbd.smb2.request import Request
+from smbd.wire.buffer import encode_utf16
+from smbd.wire.constants import SMB2_DIALECT_311, SMB2_ERROR_ID_DEFAULT
+from smbd.wire.error import ErrorContext, SymbolicLinkError, pack_contexts
+from smbd.wire.errors import WireError
+from smbd.wire.fscc.reparse import ReparseDataBuffer, SymbolicLinkReparse
+from vfs.fsa.reparse import ReparsePointError
+from vfs.ntstatus import STATUS_IO_REPARSE_DATA_INVALID, STATUS_STOPPED_ON_SYMLINK, NTStatusError
+
+
+def stopped(request: Request, found: ReparsePointError) -> NTStatusError:
+    """Return the error that answers an open which met the reparse point `found`."""
+    if found.status != STATUS_STOPPED_ON_SYMLINK:
+        return found
+    try:
+        link = SymbolicLinkReparse.unpack(ReparseDataBuffer.unpack(found.point).data)
+    except WireError as error:
+        return NTStatusError(STATUS_IO_REPARSE_DATA_INVALID, str(error))
+    unparsed = len(encode_utf16(found.unparsed))
+    data = SymbolicLinkError(unparsed, link.substitute_name, link.print_name, link.flags).pack()
+    if request.connection.dialect < SMB2_DIALECT_311:
+        return NTStatusError(found.status, "symbolic link", data)
+    return NTStatusError(found.status, "symbolic link", pack_contexts([ErrorContext(SMB2_ERROR_ID_DEFAULT, data)]), 1)
