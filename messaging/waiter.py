@@ -10,7 +10,7 @@ Nothing here knows the event loop, so that every layer may wait and unit tests c
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -27,6 +27,9 @@ class Waiter(Generic[T]):
     """
 
     __slots__ = ("_callbacks", "_exception", "_result", "done")
+
+    brief: ClassVar[bool] = False
+    """It ends soon by itself: nobody need be told that somebody waits."""
 
     def __init__(self) -> None:
         self.done = False
@@ -77,3 +80,11 @@ class Waiter(Generic[T]):
         if not self.done:
             yield self
         return self.result()
+
+
+class BriefWaiter(Waiter[T]):
+    """What completes in a moment: a disk that writes."""
+
+    __slots__ = ()
+
+    brief: ClassVar[bool] = True

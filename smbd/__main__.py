@@ -117,6 +117,8 @@ def _server_guid(config: Config) -> bytes:
 def _open_state(config: Config) -> tuple[Databases, Passdb]:
     databases = open_databases(config.globals.lock_directory)
     databases.check_version(smbd.__version__)
+    if config.globals.persistent_handles:
+        databases.keep_persistent(config.globals.state_directory)
     return databases, Passdb.open(config.globals.private_dir)
 
 

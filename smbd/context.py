@@ -13,6 +13,7 @@ from messaging.server_id import ServerId
 from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
 from smbd.eventloop import EventLoop
+from smbd.xsrv import scavenging
 from smbd.xsrv.databases import Databases
 from vfs.locking.kernel_oplock import KernelOplocks
 from vfs.notify.notifier import Notifier
@@ -64,6 +65,9 @@ class ServerContext:
             )
         self.server_id = server_id
         self.databases = databases
+        if databases.persistent is not None:
+            databases.persistent.serve(loop)
+            databases.persistent.on_grown = lambda: scavenging.wake(self, 0)
         self.auth = AuthContext(config, passdb)
         self.server_guid = server_guid
         self.start_time = start_time

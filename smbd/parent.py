@@ -41,6 +41,7 @@ from smbd.rehearsal import rehearse
 from smbd.sdnotify import Notifier
 from smbd.worker import client_address, run_worker
 from smbd.xsrv.databases import Databases
+from smbd.xsrv.recovery import restore
 
 _log = logging.getLogger(__name__)
 
@@ -107,12 +108,14 @@ class Parent:
 
         Raises:
             ListenError: cannot listen.
+            DbError: the persistent handles of the server before cannot be read.
             PidFileBusyError: another server runs.
             OSError: the pid file cannot be made.
         """
         pid_file.acquire()
         self._pid_file = pid_file
         try:
+            self._restore_handles()
             self._listeners = bind_all(self._config)
         except BaseException:
             pid_file.release()
@@ -125,6 +128,13 @@ class Parent:
         gc.collect()
         fill_pools()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
+
+    def _restore_handles(self) -> None:
+        """Let the persistent handles of the server before wait for their clients: nobody else may come first."""
+        persistent = self._databases.persistent
+        if persistent is not None:
+            restored = restore(self._databases, persistent.journal)
+            _log.log(NOTICE, "%d persistent handles wait for their clients", restored)
 
     def _queue_signals(self) -> None:
         for end in (self._wake_read, self._wake_write):

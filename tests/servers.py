@@ -68,6 +68,12 @@ BASE_GLOBALS: Mapping[str, str] = {
     "posix locking": "no",
     "server multi channel support": "yes",
     "smb2 leases": "yes",
+    "persistent handles": "yes",  # Samba has them since 4.25
+}
+#: The shares of a server whose maker names none: a plain one, and one that grants persistent handles.
+DEFAULT_SHARES: Mapping[str, Mapping[str, str]] = {
+    "tmp": {"read only": "no"},
+    "ca": {"read only": "no", "continuous availability": "yes"},
 }
 #: Where Samba's own tools are: on the PATH, ours of the same names come first.
 _DEBIAN = "/usr/bin:/usr/sbin:/bin:/sbin"
@@ -148,7 +154,7 @@ class Server(abc.ABC):
         self._options = {**BASE_GLOBALS, **(options or {})}
         self._shares = {
             name: {"path": f"DIR/{name}", **parameters}
-            for name, parameters in (shares or {"tmp": {"read only": "no"}}).items()
+            for name, parameters in (shares or DEFAULT_SHARES).items()
         }
         self._file_size_limit = file_size_limit
         self._process: subprocess.Popen[bytes] | None = None

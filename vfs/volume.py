@@ -76,6 +76,7 @@ class VolumeOptions:
         "map_system",
         "nt_acl_support",
         "oplocks",
+        "persistent_handles",
         "posix_locking",
         "preserve_case",
         "read_only",
@@ -108,6 +109,8 @@ class VolumeOptions:
         self.directory_mask = 0o755
         self.durable_handles = False
         """Opens may outlive their connection: nothing about them is known to the kernel alone."""
+        self.persistent_handles = False
+        """Opens may outlive the server, if they are asked to: `continuous availability`."""
         self.force_directory_mode = 0
         self.inherit_permissions = False
         self.inherit_acls = False

@@ -16,13 +16,17 @@ from messaging.bus import remove_dead_process
 from messaging.server_id import ServerId, server_id_exists
 from smbd.daemons.channel import ChildEnded, Message
 from smbd.daemons.helper import Helper
+from smbd.xsrv import scavenging
 from smbd.xsrv.databases import Databases
 from smbd.xsrv.records import CLIENT_CODEC, SessionGlobal
+from smbd.xsrv.recovery import adopt
 
 NAME: Final = "cleanupd"
 
 _log = logging.getLogger(__name__)
 
+#: There is no handle that waits for its client.
+NO_WAIT: Final = 1 << 32
 #: Seconds between looks at everything.
 SWEEP_INTERVAL: Final = 60.0
 
@@ -33,10 +37,14 @@ class Cleaner:
     Args:
         databases: the server's.
         exists: whether the very process of a server id lives; None to ask the lock directory.
+
+    Attributes:
+        shortest_wait: milliseconds until the first of the persistent handles that now wait for their clients is due.
     """
 
     def __init__(self, databases: Databases, exists: Callable[[ServerId], bool] | None = None) -> None:
         self._databases = databases
+        self.shortest_wait = NO_WAIT
         directory = databases.lock_directory
         self._exists = exists or (lambda server_id: server_id_exists(directory, server_id))
 
@@ -66,9 +74,14 @@ class Cleaner:
         return removed
 
     def _clean_opens(self, dead: Callable[[ServerId], bool]) -> int:
-        opens = self._databases.opens
-        left = [number for number, record in opens.items() if dead(record.server_id)]
-        for number in left:
+        opens, persistent = self._databases.opens, self._databases.persistent
+        left = [(number, record) for number, record in opens.items() if dead(record.server_id)]
+        for number, record in left:
+            if record.persistent and persistent is not None:
+                if adopt(self._databases, number):
+                    self.shortest_wait = min(self.shortest_wait, record.durable_timeout_msec)
+                persistent.touch(number)
+                continue
             opens.update(number, lambda record: None if dead(record.server_id) else record)
         return len(left)
 
@@ -152,6 +165,9 @@ class CleanupState:
         except Exception:  # noqa: BLE001 - the next sweep tries again; no restart loop for a database in trouble
             _log.exception("cleaning up failed")
             return
+        if self._cleaner.shortest_wait < NO_WAIT:
+            scavenging.wake_by(self._helper.names, self._helper.bus, self._cleaner.shortest_wait)
+            self._cleaner.shortest_wait = NO_WAIT
         if removed or pid is not None:
             _log.info("removed %d records of %s", removed, "dead processes" if pid is None else f"process {pid}")
 

@@ -44,7 +44,8 @@ def verify(request: Request, opened: Open, *, related: bool) -> None:
     if opened.channel_sequence == UNUSED:
         if related:
             return  # that tells nothing about whether the client knows of the open
-        opened.session.client.replays.forget(opened)
+        if not opened.persistent:
+            opened.session.client.replays.forget(opened)
         opened.channel_sequence = request.channel_sequence
     if request.connection.dialect < SMB2_DIALECT_300:
         return  # the field means something else

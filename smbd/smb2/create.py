@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_app_instance, create_durable, create_leases, create_reparse, create_replay
+from smbd.smb2 import create_app_instance, create_durable, create_leases, create_reparse, create_replay, persistence
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
@@ -17,6 +17,7 @@ from smbd.wire.constants import (
     SMB2_CREATE_REQUEST_LEASE,
     SMB2_CREATE_SD_BUFFER,
     SMB2_CREATE_TIMEWARP_TOKEN,
+    SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_IMPERSONATION_DELEGATE,
 )
 from smbd.wire.create import CreateRequest, CreateResponse
@@ -148,14 +149,20 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
     client = session.client
     volatile_id = client.next_volatile_id()
-    wish = create_durable.read(request.connection, message) if contexts else None
+    wish: create_durable.Wish | None = None
+    if contexts:
+        replay = bool(request.flags & SMB2_FLAGS_REPLAY_OPERATION)
+        wish = create_durable.read(request.connection, message, replay=replay)
     reconnects = wish is not None and wish.reconnect is not None
     level, lease = create_leases.read(request.connection, message, any_level=reconnects)
     owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
     if wish is not None and reconnects:
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
-        return _respond(opened, file, _answer_contexts(file, maximal_access, on_disk_id=on_disk_id))
+        answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id)
+        if wish.replays:
+            answers |= create_durable.answer(opened)
+        return _respond(opened, file, answers)
     try:
         file = await open_file(volume, token, params, owner)
     except ReparsePointError as point:
@@ -174,6 +181,8 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {}
     if wish is not None:
         answers |= create_durable.grant(opened, wish)
+    if contexts and persistence.is_unsettled(client.ctx):
+        await persistence.keep(opened)
     return _respond(opened, file, answers)
 
 

@@ -14,6 +14,7 @@ from smbd.wire.constants import (
     SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2,
     SMB2_CREATE_DURABLE_HANDLE_REQUEST,
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
+    SMB2_DHANDLE_FLAG_PERSISTENT,
     SMB2_DIALECT_300,
 )
 from smbd.wire.create_context_durable import (
@@ -24,6 +25,7 @@ from smbd.wire.create_context_durable import (
     DurableHandleResponseV2,
 )
 from smbd.wire.create_contexts import Contexts
+from smbd.xsrv import recovery
 from smbd.xsrv.open import Open
 from smbd.xsrv.table import MAX_ID
 from vfs.fsa import durable, names
@@ -38,6 +40,7 @@ from vfs.ntstatus import (
 if TYPE_CHECKING:
     from smbd.wire.create import CreateRequest
     from smbd.xsrv.connection import Connection
+    from smbd.xsrv.databases import Databases
     from smbd.xsrv.records import OpenGlobal
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
@@ -62,10 +65,12 @@ class Wish:
         reconnect: persistent id of the handle to take up again; None to make a new one.
         create_guid: of version 2; version 1 has the null GUID.
         timeout_ms: how long the new handle is to wait for its client.
+        persistent: it is to outlive the server.
+        replays: the handle to take up again was made by this very create.
         name: by which the client calls the file.
     """
 
-    __slots__ = ("create_guid", "name", "reconnect", "timeout_ms", "version")
+    __slots__ = ("create_guid", "name", "persistent", "reconnect", "replays", "timeout_ms", "version")
 
     def __init__(self, name: str) -> None:
         self.version = 0
@@ -73,6 +78,8 @@ class Wish:
         self.reconnect: int | None = None
         self.create_guid = _NO_GUID
         self.timeout_ms = DEFAULT_TIMEOUT_MS
+        self.persistent = False
+        self.replays = False
 
 
 def is_reconnect(contexts: Contexts) -> bool:
@@ -80,8 +87,14 @@ def is_reconnect(contexts: Contexts) -> bool:
     return SMB2_CREATE_DURABLE_HANDLE_RECONNECT in contexts or SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2 in contexts
 
 
-def read(connection: Connection, message: CreateRequest) -> Wish | None:
+def read(connection: Connection, message: CreateRequest, *, replay: bool = False) -> Wish | None:
     """Return what is asked for, None if nothing is.
+
+    Args:
+        connection: where it came from.
+        message: the CREATE.
+        replay: it was sent before. If it has made a persistent handle then, and the server was lost with the
+            response, that handle is asked for ([MS-SMB2] 3.3.5.9.10).
 
     Raises:
         NTStatusError: STATUS_INVALID_PARAMETER: contexts that exclude each other.
@@ -107,16 +120,28 @@ def read(connection: Connection, message: CreateRequest) -> Wish | None:
     elif reconnect_v2 is not None:
         again = DurableHandleReconnectV2.unpack(reconnect_v2)
         wish.reconnect, wish.create_guid = again.file_id_persistent, again.create_guid
+        wish.persistent = bool(again.flags & SMB2_DHANDLE_FLAG_PERSISTENT)
     elif request_v2 is not None:
         new = DurableHandleRequestV2.unpack(request_v2)
         wish.create_guid = new.create_guid
+        wish.persistent = bool(new.flags & SMB2_DHANDLE_FLAG_PERSISTENT)
         wish.timeout_ms = min(new.timeout or DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
+        made = _made_by(connection.ctx.databases, connection.client_guid, wish) if replay and wish.persistent else None
+        if made is not None:
+            wish.reconnect = made.open_global_id
+            wish.replays = True
     return wish
 
 
 def grant(opened: Open, wish: Wish) -> Contexts:
     """Make `opened` durable if it can be, and return the contexts that say so."""
-    if opened.file is None or not durable.can_be_durable(opened.file):
+    file = opened.file
+    if file is None:
+        return {}
+    if wish.persistent and file.volume.options.persistent_handles and durable.can_stay(file):
+        opened.make_persistent(file, wish.create_guid, wish.timeout_ms)
+        return answer(opened)
+    if not durable.can_be_durable(file):
         return {}
     opened.make_durable(wish.create_guid, wish.timeout_ms)
     if wish.version == 1:
@@ -125,8 +150,9 @@ def grant(opened: Open, wish: Wish) -> Contexts:
 
 
 def answer(opened: Open) -> Contexts:
-    """Return the context of version 2 that says that `opened` is durable."""
-    return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(opened.durable_timeout_msec).pack()}
+    """Return the context of version 2 that says that `opened` is durable, or persistent."""
+    flags = SMB2_DHANDLE_FLAG_PERSISTENT if opened.persistent else 0
+    return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleResponseV2(opened.durable_timeout_msec, flags).pack()}
 
 
 def reconnect(
@@ -137,11 +163,11 @@ def reconnect(
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED.
     """
-    handle_id = wish.reconnect or 0
     databases = session.client.ctx.databases
-    record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
+    record = _find(databases, owner.client_guid, wish)
     if record is None:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no such handle")
+    handle_id = record.open_global_id
     cookie = _check(record, session, tcon, owner, wish)
     if not _claim(session, tcon, owner, handle_id):
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "somebody else was faster")
@@ -152,14 +178,35 @@ def reconnect(
         # It cannot be taken up any more, by nobody.
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
         databases.opens.remove(handle_id)
+        if record.persistent and databases.persistent is not None:
+            databases.persistent.touch(handle_id)
         raise
     opened.file = file
     opened.granted_access = file.granted_access
-    opened.durable, opened.resilient = record.durable, record.resilient
+    opened.durable, opened.resilient, opened.persistent = record.durable, record.resilient, record.persistent
     opened.durable_timeout_msec = record.durable_timeout_msec
     opened.lock_sequence = dict(record.lock_sequence)
     opened.app_instance_id = record.app_instance_id
     return opened, file
+
+
+def _made_by(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | None:
+    """Return the persistent handle that the client's create has made. Only after a failure, so it may take a while."""
+    for _, one in databases.opens.items():  # noqa: PERF102 - a table, not a dict
+        if one.persistent and one.create_guid == wish.create_guid and one.client_guid == client_guid:
+            return one
+    return None
+
+
+def _find(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | None:
+    """Look the handle up by its number; a persistent one, whose number the client may never have got, by its guid."""
+    handle_id = wish.reconnect or 0
+    record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
+    if record is None and wish.persistent:
+        record = _made_by(databases, client_guid, wish)
+    if record is not None and record.persistent and recovery.adopt(databases, record.open_global_id):
+        return databases.opens.get(record.open_global_id)
+    return record
 
 
 def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, wish: Wish) -> DurableCookie:
@@ -180,6 +227,7 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
     refuse_if(leased and record.client_guid != owner.client_guid, "another client's lease")
     # The first version of the context has no guid, but does for handles of the second as well.
     refuse_if(wish.version > 1 and record.create_guid != wish.create_guid, "another create")
+    refuse_if(wish.version > 1 and record.persistent and not wish.persistent, "the handle is persistent")
     refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse")
     refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease")
     path = durable.current_path(session.client.ctx.databases.share_modes, cookie, record.open_global_id)
@@ -205,7 +253,8 @@ def _claim(session: Session, tcon: Tcon, owner: OpenOwner, handle_id: int) -> bo
             record.session_global_id = session.global_id
             record.tcon_global_id = tcon.global_id
             record.disconnect_time = 0
-            record.backend_cookie = b""
+            if not record.persistent:
+                record.backend_cookie = b""
             claimed = True
         return record
 

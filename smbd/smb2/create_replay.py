@@ -70,7 +70,8 @@ def find(request: Request, session: Session, message: CreateRequest, guid: bytes
 
 def says_durable(opened: Open, message: CreateRequest) -> bool:
     """Tell whether the response to a replay says that the handle is durable: that depends on what is asked for."""
-    return opened.durable and message.requested_oplock_level in {SMB2_OPLOCK_LEVEL_BATCH, SMB2_OPLOCK_LEVEL_LEASE}
+    caches = message.requested_oplock_level in {SMB2_OPLOCK_LEVEL_BATCH, SMB2_OPLOCK_LEVEL_LEASE}
+    return opened.persistent or (opened.durable and caches)
 
 
 async def perform(request: Request, session: Session, guid: bytes, create: AsyncResult) -> Result:

@@ -68,6 +68,8 @@ _log = logging.getLogger(__name__)
 #: Seconds until a waiting request is told so: short enough for a client to see that it can cancel, long enough
 #: that most waits end without a second message.
 _GRACE: Final = 0.001
+#: The same for waits that end by themselves: only when the disk is in trouble.
+_BRIEF_GRACE: Final = 1.0
 _COMMANDS_WITHOUT_SIGNATURE: Final = (SMB2_NEGOTIATE, SMB2_SESSION_SETUP)
 
 
@@ -229,7 +231,7 @@ def _step(request: Request, coroutine: AsyncResult, grace: float | None, chain: 
     """Start the coroutine of a handler; False if it suspends."""
     try:
         waiter = coroutine.send(None)
-        if chain is not None and chain.rest and grace == 0:
+        if chain is not None and chain.rest and grace == 0 and not waiter.brief:
             # What may wait for ever goes asynchronous, and that only the last request of a compound can.
             waiter.set_exception(NTStatusError(STATUS_INTERNAL_ERROR, "would wait in the middle of a compound"))
             waiter = coroutine.send(None)
@@ -242,6 +244,8 @@ def _step(request: Request, coroutine: AsyncResult, grace: float | None, chain: 
     if chain is not None:
         for waiting in chain.rest:
             waiting.keep()
+    if waiter.brief:
+        grace = _BRIEF_GRACE
     # In the middle of a compound no interim response may be sent: the final ones must stay in order.
     may_tell = None if chain is not None and chain.rest else grace
     Pending(request, coroutine, waiter, _resume, may_tell).wait()

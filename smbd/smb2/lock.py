@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from smbd.smb2 import persistence
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_DIALECT_210,
@@ -58,13 +59,18 @@ def handle(request: Request) -> Result | AsyncResult:
         index = 0
     elements = message.locks
     if elements[0].flags == SMB2_LOCKFLAG_UNLOCK:
-        _unlock(file, elements)
+        try:
+            _unlock(file, elements)
+        finally:
+            if opened.persistent:
+                opened.locks_changed()  # some may be unlocked even if another could not be
     else:
         waits = _check_locks(elements)
         if waits and request.tcon is not None and request.tcon.share.blocking_locks:
             return _wait(request, opened, file, elements[0], (index, message.lock_sequence_number))
         _lock(file, elements)
-    return _succeed(opened, index, message.lock_sequence_number)
+    response = _succeed(opened, index, message.lock_sequence_number)
+    return _keep(opened, elements) if opened.persistent else response
 
 
 def _is_verified(request: Request, opened: Open) -> bool:
@@ -79,6 +85,24 @@ def _is_verified(request: Request, opened: Open) -> bool:
 def _succeed(opened: Open, index: int, number: int) -> bytes:
     if index:
         opened.lock_sequence[index] = number
+    return _RESPONSE
+
+
+async def _keep(opened: Open, elements: Sequence[LockElement]) -> bytes:
+    """Answer when the change of a persistent handle's locks is on disk; if that fails, nothing stays locked by it.
+
+    Raises:
+        NTStatusError: the disk fails, or the request was given up.
+    """
+    opened.locks_changed()
+    try:
+        await persistence.settle(opened.session.client.ctx)
+    except NTStatusError:
+        if elements[0].flags != SMB2_LOCKFLAG_UNLOCK and opened.file is not None and not opened.file.closed:
+            lock.unlock(opened.file, [LockRange(one.offset, one.length) for one in elements])
+            opened.lock_sequence.clear()
+            opened.locks_changed()
+        raise
     return _RESPONSE
 
 
@@ -120,4 +144,5 @@ async def _wait(
 ) -> bytes:
     request.waits_on = opened
     await lock.wait_for_lock(file, _range(element))
-    return _succeed(opened, *sequence)
+    response = _succeed(opened, *sequence)
+    return await _keep(opened, (element,)) if opened.persistent else response

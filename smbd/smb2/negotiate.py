@@ -28,6 +28,7 @@ from smbd.wire.constants import (
     SMB2_GLOBAL_CAP_LARGE_MTU,
     SMB2_GLOBAL_CAP_LEASING,
     SMB2_GLOBAL_CAP_MULTI_CHANNEL,
+    SMB2_GLOBAL_CAP_PERSISTENT_HANDLES,
     SMB2_NEGOTIATE,
     SMB2_NEGOTIATE_SIGNING_ENABLED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
@@ -211,6 +212,8 @@ def _capabilities(connection: Connection) -> int:
             capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING
     if dialect >= SMB2_DIALECT_300 and parameters.server_multi_channel_support:
         capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_MULTI_CHANNEL
+    if dialect >= SMB2_DIALECT_300 and connection.ctx.databases.persistent is not None:
+        capabilities |= connection.client_capabilities & SMB2_GLOBAL_CAP_PERSISTENT_HANDLES
     if SMB2_DIALECT_300 <= dialect < SMB2_DIALECT_311 and connection.cipher:
         capabilities |= SMB2_GLOBAL_CAP_ENCRYPTION
     return capabilities

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from smbd.smb2.request import Request
+from smbd.smb2 import persistence
+from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.oplock_break import (
     LeaseBreakAcknowledgment,
     LeaseBreakResponse,
@@ -18,7 +19,7 @@ from vfs.ntstatus import (
 )
 
 
-def handle(request: Request) -> bytes:
+def handle(request: Request) -> Result | AsyncResult:
     """Take the client's answer to a break.
 
     Raises:
@@ -26,6 +27,13 @@ def handle(request: Request) -> bytes:
             STATUS_OBJECT_NAME_NOT_FOUND, STATUS_UNSUCCESSFUL,
             STATUS_REQUEST_NOT_ACCEPTED for leases.
     """
+    response = _acknowledged(request)
+    if persistence.is_unsettled(request.connection.ctx):
+        return persistence.after_disk(request.connection.ctx, response)
+    return response
+
+
+def _acknowledged(request: Request) -> bytes:
     message = unpack_break_acknowledgment(request.pdu)
     if isinstance(message, LeaseBreakAcknowledgment):
         breaks = request.connection.client.breaks

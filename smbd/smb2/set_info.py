@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from smbd.smb2 import persistence
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.buffer import Buffer
@@ -41,6 +42,9 @@ from vfs.ntstatus import (
     NTStatusError,
 )
 
+if TYPE_CHECKING:
+    from smbd.context import ServerContext
+
 _RESPONSE: Final = SetInfoResponse().pack()
 #: FileBasicInformation with signed times: 0, -1 and -2 have meanings of their own ([MS-FSCC] 2.4.7).
 _BASIC: Final = struct.Struct("<qqqqI4x")
@@ -73,7 +77,7 @@ def handle(request: Request) -> Result | AsyncResult:
         except WireError as error:
             raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
         if waiting is not None:
-            return _answer(waiting)
+            return _answer(request.connection.ctx, waiting)
     elif kind == SMB2_0_INFO_SECURITY:
         security.set_security(file, message.additional_information, bytes(message.data))
     elif kind in {SMB2_0_INFO_FILESYSTEM, SMB2_0_INFO_QUOTA}:
@@ -83,9 +87,11 @@ def handle(request: Request) -> Result | AsyncResult:
     return _RESPONSE
 
 
-async def _answer(waiting: Coroutine[Any, Any, None]) -> bytes:
+async def _answer(ctx: ServerContext, waiting: Coroutine[Any, Any, None]) -> bytes:
     try:
         await waiting
+        if persistence.is_unsettled(ctx):  # the new name of a persistent handle
+            await persistence.settle(ctx)
     except WireError as error:
         raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
     return _RESPONSE

@@ -15,7 +15,9 @@ from smbd.config.loadparm import ShareParams
 from smbd.config.substitute import SubstContext, substitute
 from smbd.smb2.request import ProtocolViolation, Request
 from smbd.wire.constants import (
+    SMB2_DIALECT_300,
     SMB2_DIALECT_311,
+    SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY,
     SMB2_SHARE_TYPE_DISK,
     SMB2_SHARE_TYPE_PIPE,
     SMB2_SHAREFLAG_ACCESS_BASED_DIRECTORY_ENUM,
@@ -80,7 +82,7 @@ def handle(request: Request) -> bytes:
     return TreeConnectResponse(
         share_type=tcon.share_type,
         share_flags=_share_flags(tcon),
-        capabilities=0,
+        capabilities=_capabilities(request, tcon),
         maximal_access=tcon.maximal_access,
     ).pack()
 
@@ -212,6 +214,13 @@ def _connections(request: Request, share: ShareParams) -> int:
     """Count the tree connects to a share in all processes."""
     tcons = request.connection.ctx.databases.tcons
     return sum(record.share_name == share.name for _, record in tcons.items())
+
+
+def _capabilities(request: Request, tcon: Tcon) -> int:
+    available = tcon.volume is not None and tcon.volume.options.persistent_handles
+    if available and request.connection.dialect >= SMB2_DIALECT_300:
+        return SMB2_SHARE_CAP_CONTINUOUS_AVAILABILITY
+    return 0
 
 
 def _share_flags(tcon: Tcon) -> int:

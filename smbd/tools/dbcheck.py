@@ -14,13 +14,16 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from messaging.dbwrap.check import CheckReport, dbcheck
+from messaging.dbwrap.journal import Journal
 from messaging.dbwrap.watch import WatchedDb
+from messaging.records import RecordError
 from messaging.server_id import ServerId
 from smbd.config.loadparm import ConfigError, load_config
 from smbd.config.paths import default_config_file
 from smbd.tools.options import Parser, add_common_options, overrides_of
 from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
 from smbd.xsrv.databases import Databases, open_databases
+from smbd.xsrv.persistent import HANDLE_CODEC, JOURNAL_NAME
 from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODEC
 from vfs.file_id import FileId
 from vfs.locking.brlock import BRLOCK_CODEC
@@ -41,6 +44,20 @@ def reports(databases: Databases) -> Iterator[CheckReport]:
     yield dbcheck(WatchedDb(databases.locking), LOCKING_CODEC.decode, FileId.from_key)
     yield dbcheck(WatchedDb(databases.brlock), BRLOCK_CODEC.decode, FileId.from_key)
     yield dbcheck(databases.leases, LEASE_CODEC.decode)
+    if databases.persistent is not None:
+        yield _check_journal(databases.persistent.journal)
+
+
+def _check_journal(journal: Journal) -> CheckReport:
+    report = CheckReport(JOURNAL_NAME, 0, 0, journal.check())
+    for key, value in journal.read().items():
+        report.records += 1
+        try:
+            HANDLE_CODEC.decode(value)
+        except RecordError as error:
+            report.bad += 1
+            report.problems.append(f"{JOURNAL_NAME}: {key.hex()}: {error}")
+    return report
 
 
 def stale(databases: Databases) -> Iterator[str]:
@@ -59,6 +76,14 @@ def stale(databases: Databases) -> Iterator[str]:
     for number, opened in databases.opens.items():
         if gone(opened.server_id):
             yield f"open {number:#x}: {opened.server_id} is gone"
+    persistent = databases.persistent
+    if persistent is not None:
+        kept = {int.from_bytes(key, "big") for key in persistent.journal.read()}
+        yield from (
+            f"open {number:#x}: persistent, but not on disk"
+            for number, opened in databases.opens.items()
+            if opened.persistent and opened.server_id.is_disconnected() and number not in kept
+        )
     yield from databases.share_modes.check()
     yield from databases.byte_locks.check()
 
@@ -76,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = load_config(options.configfile or default_config_file(), overrides_of(options))
         databases = open_databases(config.globals.lock_directory, read_only=True)
+        if config.globals.persistent_handles:
+            databases.keep_persistent(config.globals.state_directory)
     except (ConfigError, OSError, DbError) as error:
         print(f"dbcheck: {error}", file=sys.stderr)
         return EXIT_BAD

@@ -73,6 +73,7 @@ def _print_text(status: Status, options: argparse.Namespace) -> None:
         lines += status_text.tcons_table(status)
     if locks:
         lines += status_text.locks_table(status, resolve_uids=options.resolve_uids)
+        lines += status_text.handles_table(status)
         if options.byterange:
             lines += status_text.byte_locks_table(status)
     print("\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from messaging.server_id import ServerId, server_id_exists
 from smbd.wire import constants as smb2
 from smbd.xsrv.databases import Databases, open_databases
 from smbd.xsrv.records import SessionGlobal, TconGlobal
+from smbd.xsrv.scavenging import due_at
 from vfs.file_id import FileId
 from vfs.locking.brlock import ByteRangeLock
 from vfs.locking.entry import ShareModeEntry, ShareModeRecord
@@ -19,6 +21,10 @@ from vfs.locking.entry import ShareModeEntry, ShareModeRecord
 NONE: Final = "none"
 PARTIAL: Final = "partial"
 FULL: Final = "full"
+DURABLE: Final = "durable"
+RESILIENT: Final = "resilient"
+PERSISTENT: Final = "persistent"
+_NS_PER_MS: Final = 1_000_000
 
 _CIPHERS: Final = {
     smb2.SMB2_ENCRYPTION_AES128_CCM: "AES-128-CCM",
@@ -86,12 +92,34 @@ class Tcon:
     signing: Protection
 
 
+class Surviving(NamedTuple):
+    """How an open outlives its connection.
+
+    Attributes:
+        kind: `DURABLE`, `RESILIENT` or `PERSISTENT`.
+        timeout_msec: how long it waits for its client.
+        left_msec: what is left of that; None while the client is there.
+    """
+
+    kind: str
+    timeout_msec: int
+    left_msec: int | None
+
+
 class Opened(NamedTuple):
-    """One open: its path beneath the share, its share-mode entry, and what its lease allows (0 without one)."""
+    """One open.
+
+    Attributes:
+        name: path beneath the share.
+        entry: its share-mode entry.
+        lease_state: what its lease allows, 0 without one.
+        surviving: how it outlives its connection, None if it does not.
+    """
 
     name: str
     entry: ShareModeEntry
     lease_state: int
+    surviving: Surviving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +215,15 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
     for _, tcon in databases.tcons.items():  # noqa: PERF102 - a table, not a dict
         if alive(tcon.server_id):
             status.tcons.append(_tcon(tcon, records.get(tcon.session_global_id)))
+    surviving = _surviving(databases)
     for file_id, modes in databases.share_modes.traverse():
         opens = [
-            Opened(_name(modes, entry), entry, _lease_state(databases, entry))
+            Opened(
+                _name(modes, entry),
+                entry,
+                _lease_state(databases, entry),
+                surviving.get((entry.server_id, entry.open_id)),
+            )
             for entry in modes.entries
             if alive(entry.server_id)
         ]
@@ -202,6 +236,21 @@ def collect(lock_directory: str, *, fast: bool = False) -> Status:
     status.sessions.sort(key=lambda session: (session.server_id, session.session_id))
     status.tcons.sort(key=lambda tcon: (tcon.server_id, tcon.tcon_id))
     return status
+
+
+def _surviving(databases: Databases) -> dict[tuple[ServerId, int], Surviving]:
+    """Return the opens that outlive their connections, by what their share-mode entries call them."""
+    now = time.time_ns()
+    found: dict[tuple[ServerId, int], Surviving] = {}
+    for number, opened in databases.opens.items():
+        kind = PERSISTENT if opened.persistent else RESILIENT if opened.resilient else DURABLE if opened.durable else ""
+        if not kind:
+            continue
+        away = opened.server_id.is_disconnected()
+        left = max(0, (due_at(opened) - now) // _NS_PER_MS) if away else None
+        key = (opened.server_id, number if away else opened.open_volatile_id)
+        found[key] = Surviving(kind, opened.durable_timeout_msec, left)
+    return found
 
 
 def _lease_state(databases: Databases, entry: ShareModeEntry) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import smbd
 from messaging.server_id import ServerId
-from smbd.tools.status_collect import LockedFile, Opened, OpenFile, Protection, Session, Status, Tcon
+from smbd.tools.status_collect import LockedFile, Opened, OpenFile, Protection, Session, Status, Surviving, Tcon
 from smbd.tools.status_text import as_signed, group_text, lock_type, session_user
 from smbd.wire import constants as smb2
 from vfs import access
@@ -16,6 +16,7 @@ from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 
 _NS: Final = 1_000_000_000
+_MS: Final = 1000
 
 #: Name in the output and letter in its ``text`` of each share right.
 _SHARES: Final = (
@@ -177,6 +178,20 @@ def _open(opened: Opened) -> dict[str, Any]:
         "oplock": oplock,
         "lease": {"lease_key": entry.lease_key.hex(), **_caching(opened.lease_state)} if entry.lease_key else {},
         "opened_at": _time(entry.opened_at),
+        "handle": _handle(opened.surviving),
+    }
+
+
+def _handle(surviving: Surviving | None) -> dict[str, Any]:
+    """Return how an open outlives its connection, times in seconds; Samba does not show that."""
+    if surviving is None:
+        return {"type": "none", "disconnected": False, "timeout": 0, "time_left": None}
+    left = surviving.left_msec
+    return {
+        "type": surviving.kind,
+        "disconnected": left is not None,
+        "timeout": surviving.timeout_msec / _MS,
+        "time_left": None if left is None else left / _MS,
     }
 
 

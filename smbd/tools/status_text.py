@@ -28,7 +28,11 @@ _LOCK_RULE: Final = "-" * 98
 _BYTE_LOCK_HEAD: Final = "Pid        dev:inode       R/W  start     size      SharePath               Name"
 _BYTE_LOCK_LINE: Final = "{:<10} {:<15} {:<4} {:<9} {:<9} {:<24} {:<24}"
 _BYTE_LOCK_RULE: Final = "-" * 80
+_HANDLE_HEAD: Final = "Pid          Kind        Client        Timeout  Left      SharePath   Name"
+_HANDLE_LINE: Final = "{:<12} {:<11} {:<13} {:<8} {:<9} {}   {}"
+_HANDLE_RULE: Final = "-" * 98
 _NS: Final = 1_000_000_000
+_MS: Final = 1000
 
 _CACHING_LETTERS: Final = (
     (smb2.SMB2_LEASE_READ_CACHING, "R"),
@@ -134,6 +138,29 @@ def _lock_line(file: OpenFile, opened: Opened, *, resolve_uids: bool) -> str:
         file.share_path,
         opened.name,
         time.ctime(entry.opened_at / _NS),
+    )
+
+
+def handles_table(status: Status) -> Iterator[str]:
+    """Yield the lines of the list of handles that outlive their connections; none without any."""
+    lines = [_handle_line(file, opened) for file in status.files for opened in file.opens if opened.surviving]
+    if lines:
+        yield from ("Durable handles:", _HANDLE_HEAD, _HANDLE_RULE, *lines, "")
+
+
+def _handle_line(file: OpenFile, opened: Opened) -> str:
+    surviving = opened.surviving
+    if surviving is None:
+        return ""
+    left = surviving.left_msec
+    return _HANDLE_LINE.format(
+        str(opened.entry.server_id),
+        surviving.kind,
+        "connected" if left is None else "disconnected",
+        f"{surviving.timeout_msec / _MS:.0f} s",
+        "" if left is None else f"{left / _MS:.1f} s",
+        file.share_path,
+        opened.name,
     )
 
 

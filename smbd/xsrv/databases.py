@@ -16,6 +16,7 @@ from messaging.msg_types import MSG_SMB_BREAK_REQUEST
 from messaging.records import RecordCodec
 from messaging.server_id import DISCONNECTED, ServerId, server_id_exists
 from smbd.xsrv.app_instance import AppInstances
+from smbd.xsrv.persistent import JOURNAL_NAME, PersistentHandles
 from smbd.xsrv.records import (
     OPEN_CODEC,
     SESSION_CODEC,
@@ -69,6 +70,7 @@ class Databases:
         locking, brlock, leases: the state of open files as it is stored.
         share_modes, byte_locks: locking and brlock as the file system layer works with them.
         notify_index: the directories that are watched.
+        persistent: what is kept of persistent handles; None if none are granted.
     """
 
     def __init__(self, lock_directory: str, *, read_only: bool = False) -> None:
@@ -89,7 +91,13 @@ class Databases:
         self.brlock = volatile("brlock", ORDER_BRLOCK)
         self.leases = volatile("leases", ORDER_LEASES)
         self.notify_index = NotifyIndex(volatile("notify_index", LOCK_ORDER_NONE))
+        self.persistent: PersistentHandles | None = None
         self.watch(None)
+
+    def keep_persistent(self, state_directory: str) -> None:
+        """Keep persistent handles in a journal below `state_directory`. Before the first fork."""
+        self.persistent = PersistentHandles(self, f"{state_directory}/{JOURNAL_NAME}")
+        self.share_modes.on_kept_changed = self.persistent.touch
 
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
@@ -98,11 +106,19 @@ class Databases:
         )
         self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
         self.share_modes.on_purged = self._purged
+        if self.persistent is not None:
+            self.share_modes.on_kept_changed = self.persistent.touch
 
     def _purged(self, file_id_key: bytes, handle_id: int) -> None:
         """A disconnected open gave way to another: what else there is of it goes, too."""
         self.byte_locks.remove_open(FileId.from_key(file_id_key), LockOwner(DISCONNECTED, handle_id))
-        self.opens.update(handle_id, lambda record: None if record.server_id.is_disconnected() else record)
+        self.opens.update(handle_id, lambda record: None if self._is_away(record) else record)
+        if self.persistent is not None:
+            self.persistent.touch(handle_id)
+
+    def _is_away(self, record: OpenGlobal) -> bool:
+        owner = record.server_id
+        return owner.is_disconnected() or (record.persistent and not self.is_alive(owner))
 
     def forget_instance_opens(self) -> int:
         """Take opens that are gone out of the table of application instances and return their number."""

@@ -116,11 +116,46 @@ class Open:
         databases = self.session.client.ctx.databases
         databases.opens.update(self.persistent_id, change)
         databases.app_instances.enter(app_instance_id, entry)
+        if self.persistent and databases.persistent is not None:
+            databases.persistent.touch(self.persistent_id)
 
     @property
     def survives(self) -> bool:
         """Whether it is any of the kinds that outlive their connection."""
         return self.durable or self.resilient or self.persistent
+
+    def make_persistent(self, file: FileObject, create_guid: bytes, timeout_msec: int) -> None:
+        """Let the open outlive its process ([MS-SMB2] 3.3.5.9.10); it does from when that is on disk."""
+        self.durable = self.persistent = True
+        self.durable_timeout_msec = timeout_msec
+        share_name = self.tcon.share_name
+        cookie = durable.cookie_of(file)
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.durable = record.persistent = True
+            record.create_guid = create_guid
+            record.durable_timeout_msec = timeout_msec
+            record.share_name = share_name
+            record.backend_cookie = cookie
+            return record
+
+        databases = self.session.client.ctx.databases
+        databases.opens.update(self.persistent_id, change)
+        durable.make_persistent(file, self.persistent_id)
+        if databases.persistent is not None:
+            databases.persistent.touch(self.persistent_id)
+
+    def locks_changed(self) -> None:
+        """Have the locks of a persistent handle kept, and which lock requests were answered."""
+
+        def change(record: OpenGlobal) -> OpenGlobal:
+            record.lock_sequence = self.lock_sequence
+            return record
+
+        databases = self.session.client.ctx.databases
+        databases.opens.update(self.persistent_id, change)
+        if databases.persistent is not None:
+            databases.persistent.touch(self.persistent_id)
 
     def make_resilient(self, timeout_msec: int) -> None:
         """Note that the open is resilient from now on, and no longer only durable ([MS-SMB2] 3.3.5.15.9)."""
@@ -196,6 +231,8 @@ class Open:
             databases.opens.remove(self.persistent_id)
             if self.app_instance_id:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
+            if self.persistent and databases.persistent is not None:
+                databases.persistent.touch(self.persistent_id)
 
 
 def new_open(session: Session, tcon: Tcon, volatile_id: int) -> Open:

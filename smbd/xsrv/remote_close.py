@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from messaging.errors import MessagingError
 from messaging.server_id import ServerId
-from smbd.xsrv import scavenging
+from smbd.xsrv import recovery, scavenging
 
 if TYPE_CHECKING:
     from smbd.xsrv.client import Client
@@ -39,6 +39,7 @@ async def close_open(client: Client, persistent_id: int, instance_id: bytes) -> 
     Returns when it is closed. If it cannot be closed, what it keeps others from stays as it was.
     """
     databases = client.ctx.databases
+    recovery.adopt(databases, persistent_id)  # a persistent handle outlives its process
     record = databases.opens.get(persistent_id)
     if record is None or record.app_instance_id != instance_id:
         pass

@@ -16,12 +16,15 @@ from messaging.errors import MessagingError
 from messaging.msg_types import MSG_SMB_SCAVENGER
 from messaging.records import RecordError
 from smbd.daemons.names import Names
+from smbd.xsrv.persistent import COMPACT_AT
 from vfs.fsa import durable
 from vfs.posix import credentials
 
 if TYPE_CHECKING:
+    from messaging.bus import Bus
     from smbd.context import ServerContext
     from smbd.xsrv.databases import Databases
+    from smbd.xsrv.persistent import PersistentHandles
     from smbd.xsrv.records import OpenGlobal
 
 _log = logging.getLogger(__name__)
@@ -40,9 +43,18 @@ def wake(ctx: ServerContext, timeout_msec: int) -> None:
         if ctx.names is None:
             with credentials.as_root():  # the last request acted as its user
                 ctx.names = Names(ctx.databases.lock_directory)
-        found = ctx.names.lookup(NAME)
+    except DbError as error:
+        _log.info("the scavenger cannot be told: %s", error)
+        return
+    wake_by(ctx.names, ctx.bus, timeout_msec)
+
+
+def wake_by(names: Names, bus: Bus, timeout_msec: int) -> None:
+    """Tell the scavenger so by way of this bus."""
+    try:
+        found = names.lookup(NAME)
         if found is not None:
-            ctx.bus.send(found.server_id, MSG_SMB_SCAVENGER, TIMEOUT.pack(timeout_msec))
+            bus.send(found.server_id, MSG_SMB_SCAVENGER, TIMEOUT.pack(timeout_msec))
     except (MessagingError, DbError) as error:
         # It looks by itself when it starts, and now and then.
         _log.info("the scavenger cannot be told: %s", error)
@@ -67,6 +79,8 @@ def sweep(databases: Databases, now: int | None = None) -> tuple[int, float | No
     }
     removed = sum(_expire(databases, handle_id, time_ns) for handle_id, at in due.items() if at <= time_ns)
     _forget_unknown(databases)
+    if databases.persistent is not None:
+        _tidy_journal(databases, databases.persistent)
     following = min((at for at in due.values() if at > time_ns), default=None)
     return removed, None if following is None else (following - time_ns) / _NS_PER_S
 
@@ -95,7 +109,20 @@ def _expire(databases: Databases, handle_id: int, now: int) -> bool:
         _log.error("handle %#x: %s", handle_id, error)
     else:
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
+    if gone.persistent and databases.persistent is not None:
+        databases.persistent.touch(handle_id)
     return True
+
+
+def _tidy_journal(databases: Databases, persistent: PersistentHandles) -> None:
+    """Keep the journal small, and free of what a process that was killed has closed but not noted."""
+    if persistent.journal.size() < COMPACT_AT:
+        return
+    persistent.journal.compact()
+    for key in persistent.journal.read():
+        handle_id = int.from_bytes(key, "big")
+        if databases.opens.get(handle_id) is None:
+            persistent.touch(handle_id)
 
 
 def _forget_unknown(databases: Databases) -> None:

@@ -78,6 +78,10 @@ def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
     options.durable_handles = share.durable_handles and not (
         share.kernel_oplocks or share.kernel_share_modes or share.posix_locking
     )
+    # Samba before 4.25 knows only the second name.
+    options.persistent_handles = options.durable_handles and (
+        share.continuous_availability or share.parametric_bool("smb3 share cap:CONTINUOUS AVAILABILITY", default=False)
+    )
     options.inherit_owner = share.inherit_owner != INHERIT_OWNER_NO
     options.inherit_owner_in_descriptor = share.inherit_owner == INHERIT_OWNER_WINDOWS_AND_UNIX
     options.mangled_names = _MANGLED.get(share.mangled_names, MANGLED_ILLEGAL)
@@ -145,10 +149,13 @@ def make_volume(
         backend.close()
         _log.error("share %s cannot be used: %s", share.name, error)
         raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name}: {error}") from error
+    options = volume_options(share, read_only=read_only)
+    if ctx.databases.persistent is None:
+        options.persistent_handles = False
     return Volume(
         share.name,
         stacked,
-        volume_options(share, read_only=read_only),
+        options,
         ctx.databases.share_modes,
         ctx.id_map,
         byte_locks=ctx.databases.byte_locks if share.locking else None,

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import Server, server_class
+from tests.servers import DEFAULT_SHARES, Server, server_class
 from tests.smbxcli import Connection, Offer, Session, Tree
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """A server with a plain share and one that demands encryption."""
+    """A server with the usual shares and one that demands encryption."""
     kind = server_class()
     if why := kind.unavailable():
         pytest.skip(why)
     with tempfile.TemporaryDirectory(prefix="protocol-") as scratch:
         Path(scratch).chmod(0o755)
-        shares = {"tmp": {"read only": "no"}, "sealed": {"read only": "no", "smb encrypt": "required"}}
+        shares = DEFAULT_SHARES | {"sealed": {"read only": "no", "smb encrypt": "required"}}
         with kind(Path(scratch) / "server", shares=shares) as running:
             yield running
             running.check_alive()

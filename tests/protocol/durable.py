@@ -27,10 +27,10 @@ _PATIENCE_S = 10.0
 _PAUSE_S = 0.02
 
 
-def request(guid: bytes = b"", timeout: int = 0) -> dict[bytes, bytes]:
+def request(guid: bytes = b"", timeout: int = 0, flags: int = 0) -> dict[bytes, bytes]:
     """The context that asks for a handle; with a guid, of version 2."""
     if guid:
-        return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleRequestV2(timeout, 0, guid).pack()}
+        return {SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: DurableHandleRequestV2(timeout, flags, guid).pack()}
     return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleRequest().pack()}
 
 
@@ -59,6 +59,7 @@ def reopen(
     key: bytes = b"",
     state: int = 0,
     oplock: int = SMB2_OPLOCK_LEVEL_BATCH,
+    flags: int = 0,
 ) -> File:
     """Take up a handle again.
 
@@ -66,7 +67,7 @@ def reopen(
         StatusError: the server refuses.
     """
     if guid:
-        context = DurableHandleReconnectV2(lost.persistent, lost.volatile, guid)
+        context = DurableHandleReconnectV2(lost.persistent, lost.volatile, guid, flags)
     else:
         context = DurableHandleReconnect(lost.persistent, lost.volatile)
     contexts = {context.tag: context.pack()} | (lease_contexts(key, state) if key else {})

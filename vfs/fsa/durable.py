@@ -55,6 +55,7 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
         path: of the file, relative to it.
         size, mtime_ns: of the file when the client went away; whoever comes back must find them so. -1 for a handle
             that stays: others may have changed the file.
+        birth_ns: birth time of the file.
         lease_key: of its lease; empty if it holds an oplock.
     """
 
@@ -71,9 +72,10 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
     position: int
     oplock_level: int
     lease_key: bytes
+    birth_ns: int
 
 
-_COOKIE_VERSION: Final = 1
+_COOKIE_VERSION: Final = 2
 _ANY: Final = -1
 COOKIE_CODEC: Final = RecordCodec(DurableCookie, _COOKIE_VERSION, "durable cookie")
 
@@ -208,6 +210,7 @@ def _cookie(fo: FileObject, path: bytes, stat: Stat | None) -> DurableCookie:
         fo.position,
         0 if oplock is None else oplock.level,
         b"" if oplock is None else oplock.lease_key,
+        fo.stat.btime_ns,
     )
 
 

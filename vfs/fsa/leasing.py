@@ -5,6 +5,7 @@ The rules are those of [MS-SMB2] 3.3.5.9.8 and 3.3.5.9.11 and of [MS-FSA] 2.1.4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from vfs.file_id import FileId
@@ -28,6 +29,7 @@ from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenOwner
+    from vfs.locking.entry import ShareModeEntry
     from vfs.volume import Volume
 
 _NO_PARENT: Final = b""
@@ -88,10 +90,10 @@ def _in_use(volume: Volume, client_guid: bytes, lease_key: bytes, file_id: bytes
     )
 
 
-def join(fo: FileObject, granted: int) -> Oplock | None:
+def join(fo: FileObject, granted: int, others: Iterable[ShareModeEntry]) -> Oplock | None:
     """Make the lease of `fo`, or let it share the one that is there, and perhaps raise that to `granted`.
 
-    The share-mode record is locked.
+    The share-mode record is locked, and contains `others`.
     """
     owner = fo.owner
     request = owner.lease
@@ -106,14 +108,17 @@ def join(fo: FileObject, granted: int) -> Oplock | None:
     with leases.lock(owner.client_guid, request.key) as locked:
         lease = locked.lease
         fresh = lease is None
+        raised = False
         if lease is None:
             lease = locked.lease = new_lease(request, granted, owner.server_id, directory=fo.is_directory)
         else:
-            upgrade(lease, wanted, granted)
+            raised = upgrade(lease, wanted, granted)
         if not any(file.file_id == file_id for file in lease.files):
             lease.files = [*lease.files, LeaseFile(file_id, fo.full_path)]
     if fresh and fo.is_directory:
         leases.count_directories(1)
+    if raised:
+        fo.volume.share_modes.kept_changed([one for one in others if same_lease(one, owner.client_guid, request.key)])
     return Oplock(OPLOCK_LEASE, request.key, lease)
 
 

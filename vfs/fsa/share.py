@@ -61,7 +61,10 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             # The name is about to mean another file.
             raise breaks.MustWait(_wait(lock, params, replacer))
         if lock.record is not None:
-            lock.check_available()
+            if fo.create_action == FILE_CREATED:
+                lock.forget_away()
+            else:
+                lock.check_available()
         violation = lock.violates(path, fo.granted_access, fo.share_access)
         found = _ALONE
         if lock.record is None:
@@ -77,7 +80,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             if found.blocker is not None:
                 watch = _wait(lock, params, found.blocker)
         if watch is None and not violation:
-            fo.oplock = _grant(fo, _wanted(fo, params, level, violation=False), found) if level else None
+            fo.oplock = _grant(fo, lock, _wanted(fo, params, level, violation=False), found) if level else None
             _add(lock, fo, path)
     if to_break:
         breaks.send(modes, fo.file_id, to_break)
@@ -129,7 +132,7 @@ def _contend(fo: FileObject, lock: ShareModeLock, wanted: Wanted) -> Contention:
     return contend(lock.record.entries if lock.record is not None else (), wanted, modes.find_lease, modes.counts)
 
 
-def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:
+def _grant(fo: FileObject, lock: ShareModeLock, wanted: Wanted, found: Contention) -> Oplock | None:
     volume = fo.volume
     level, state = grant(
         wanted,
@@ -140,7 +143,7 @@ def _grant(fo: FileObject, wanted: Wanted, found: Contention) -> Oplock | None:
         and bool(volume.byte_locks.read(fo.file_id)),
     )
     if level == OPLOCK_LEASE:
-        return leasing.join(fo, state)
+        return leasing.join(fo, state, lock.record.entries if lock.record is not None else ())
     if level == OPLOCK_NONE or (volume.kernel_oplocks is not None and not volume.kernel_oplocks.acquire(fo)):
         return None
     return Oplock(level)

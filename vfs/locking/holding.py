@@ -33,6 +33,7 @@ def set_level(fo: FileObject, level: int) -> None:
         if entry is not None:
             entry.oplock_level = level
             lock.changed()
+            fo.volume.share_modes.kept_changed((entry,))
 
 
 def break_lease(modes: ShareModes, client_guid: bytes, lease_key: bytes, state: int) -> Notification | None:
@@ -40,7 +41,12 @@ def break_lease(modes: ShareModes, client_guid: bytes, lease_key: bytes, state: 
     if modes.leases is None:
         return None
     with modes.leases.lock(client_guid, lease_key) as locked:
-        return None if locked.lease is None else leases.begin_break(locked.lease, state)
+        if locked.lease is None:
+            return None
+        notification = leases.begin_break(locked.lease, state)
+        files = locked.lease.files
+    modes.lease_changed(client_guid, lease_key, files)
+    return notification
 
 
 def acknowledge_lease(
@@ -60,6 +66,7 @@ def acknowledge_lease(
         files = locked.lease.files
     for file in files:
         modes.wake(file.file_id)
+    modes.lease_changed(client_guid, lease_key, files)
     return following
 
 
@@ -73,4 +80,5 @@ def expire_lease(modes: ShareModes, client_guid: bytes, lease_key: bytes) -> boo
         files = locked.lease.files
     for file in files:
         modes.wake(file.file_id)
+    modes.lease_changed(client_guid, lease_key, files)
     return True

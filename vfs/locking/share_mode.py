@@ -19,7 +19,7 @@ from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, F
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
-from vfs.locking.lease import LeaseRecord
+from vfs.locking.lease import LeaseFile, LeaseRecord
 from vfs.locking.lease_db import LeaseDb
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
 from vfs.ntstatus import (
@@ -227,6 +227,11 @@ class ShareModeLock:
         if evicted and self.record is not None and not self.record.entries:
             self.record = None
         return evicted
+
+    def forget_away(self) -> None:
+        """Drop all opens whose clients are away: the file is new, theirs had its number before."""
+        if self.record is not None:
+            self.evict([entry for entry in self.record.entries if self._modes.is_away(entry)])
 
     def lower(self, entry: ShareModeEntry, state: int) -> None:
         """Take from an open that stays, but whose client is away, what it caches beyond `state`."""
@@ -459,6 +464,8 @@ class ShareModes:
 
     def kept_changed(self, entries: Iterable[ShareModeEntry]) -> None:
         """Have what was changed of persistent handles kept, as soon as no record is locked."""
+        if self.on_kept_changed is _ignore_kept:
+            return
         for entry in entries:
             if entry.handle_id:
                 handle_id = entry.handle_id
@@ -467,6 +474,15 @@ class ShareModes:
     def purged(self, file_id_key: bytes, open_id: int) -> None:
         """Have everything else removed that belongs to a purged open, as soon as no record is locked."""
         when_unlocked(lambda: self.on_purged(file_id_key, open_id))
+
+    def lease_changed(self, client_guid: bytes, lease_key: bytes, files: Iterable[LeaseFile]) -> None:
+        """Have the new state of a lease kept if persistent handles share in it. No record may be locked."""
+        if self.on_kept_changed is _ignore_kept:
+            return
+        for file in files:
+            record = self.read(FileId.from_key(file.file_id))
+            if record is not None:
+                self.kept_changed([one for one in record.entries if same_lease(one, client_guid, lease_key)])
 
     def find_lease(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
         """Return a lease as it is now, without locking."""

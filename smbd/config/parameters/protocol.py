@@ -52,7 +52,13 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
         status=KNOWN,
         since="4.18",
     )
-    persistent_handles = Param(BOOL, False, "Let handles outlast the server process.", status=KNOWN, since="4.25")
+    persistent_handles = Param(
+        BOOL,
+        False,
+        """Let handles outlast the server, and the machine, on shares with `continuous availability`. Counts when
+        the server starts; their state is in the state directory.""",
+        since="4.25",
+    )
     server_multi_channel_support = Param(BOOL, True, "Let one session use several connections.")
     smb2_disable_lock_sequence_checking = Param(
         BOOL, False, "Do not recognise a repeated lock request by its sequence number."

@@ -57,7 +57,14 @@ class ShareAccessParams(ParameterSet, scope=SHARE):
         synonyms=("smb encrypt",),
     )
     access_based_share_enum = Param(BOOL, False, "Show the share in listings only to users who may connect to it.")
-    continuous_availability = Param(BOOL, False, "Grant persistent handles on the share.", status=KNOWN, since="4.25")
+    continuous_availability = Param(
+        BOOL,
+        False,
+        """Grant persistent handles on the share. Wants `persistent handles` in [global] and, as `durable handles`
+        do, that `kernel oplocks`, `kernel share modes` and `posix locking` are off. `smb3 share cap:CONTINUOUS
+        AVAILABILITY` means the same.""",
+        since="4.25",
+    )
     preexec = Param(
         STRING, "", "A command run as the user when the share is connected.", synonyms=("exec",), status=KNOWN
     )

@@ -36,7 +36,7 @@ def databases(tmp_path):
 def enter(databases, handle_id, server_id=DISCONNECTED, *, since=NOW, timeout_ms=1000, known=True):
     """One handle with an entry and a byte-range lock."""
     if known:
-        cookie = DurableCookie(FILE.key(), "/s", b"f", 0, 0, 0, 0, 0, 0, 0, 0, 9, b"")
+        cookie = DurableCookie(FILE.key(), "/s", b"f", 0, 0, 0, 0, 0, 0, 0, 0, 9, b"", 0)
         databases.opens.store(
             handle_id,
             OpenGlobal(
