@@ -3,7 +3,7 @@
  1. Signals: no handler of the parent stays, no byte goes to the parent's wake-up pipe. They stay blocked until 8.
  2. Descriptors: the listeners, the pid file, the siblings' channels and the parent's ends of pipes are closed.
  3. Randomness: the `random` module is seeded anew (`secrets`, `os.urandom` and OpenSSL need nothing).
- 4. Databases: every TDB is reopened, because locks are not inherited.
+ 4. Databases: every TDB is reopened, because locks are not inherited; so is the journal of persistent handles.
  5. Process title.
  6. Log: the file of this client (%m).
  7. Garbage collector: what the parent made was frozen; collections are made rare.
@@ -120,6 +120,8 @@ def enter(
     random.seed()
     # 4
     reopen_all()
+    if inherited.databases.persistent is not None:
+        inherited.databases.persistent.serve(None)
     # 5
     setproctitle(f"smbd: {title}")
     # 6

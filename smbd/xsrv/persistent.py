@@ -86,8 +86,12 @@ class PersistentHandles:
         self._unsynced: list[BriefWaiter[None]] = []
         self._syncing = False
 
-    def serve(self, loop: EventLoop) -> None:
-        """From now on write at the end of a turn of `loop`. A process without one writes at once."""
+    def serve(self, loop: EventLoop | None) -> None:
+        """From now on write at the end of a turn of `loop`; without one, at once. First thing after a fork."""
+        self.journal.close()
+        self.dirty = set()
+        self._unwritten, self._unsynced = [], []
+        self._syncing = False
         self._loop = loop
 
     def touch(self, handle_id: int) -> None:
