@@ -84,7 +84,7 @@ def handle(request: Request) -> Result:
     encoder = DirectoryEncoder(message.file_information_class, frame, OUTPUT_BUFFER_OFFSET, size)
     first_time = not scan.returned
     single = bool(message.flags & SMB2_RETURN_SINGLE_ENTRY)
-    for entry in scan:
+    for entry in scan.at_once():
         if not encoder.add(
             entry.name,
             entry.short_name,

@@ -29,7 +29,8 @@ _COUNT: Final = struct.Struct("Q")
 #: Where tcpi_bytes_acked stands in struct tcp_info.
 _TCP_INFO_ACKED: Final = 120
 PREFIX_SIZE: Final = _PREFIX.size
-_RECEIVE_CHUNK: Final = 64 * 1024
+#: What one call receives at most: a request with 64 KiB of payload comes in one.
+_RECEIVE_CHUNK: Final = 65 * 1024
 #: Replies of one batch are sent when they exceed this, so that the client can work while we do.
 _BATCH_LIMIT: Final = 256 * 1024
 #: A client that does not read its replies is not read from either beyond this many queued bytes.

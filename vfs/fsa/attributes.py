@@ -163,8 +163,8 @@ def load_stored(volume: Volume, fd: int, stat: Stat) -> tuple[int, int]:
     return from_blob(volume, stat, blob)
 
 
-def load_at(volume: Volume, dir_fd: int, name: str, stat: Stat) -> tuple[int, int]:
-    """Return (stored attributes, creation time as FILETIME) of an entry of an open directory, no symbolic link.
+def load_at(volume: Volume, name: str, stat: Stat) -> tuple[int, int]:
+    """Return (stored attributes, creation time as FILETIME) of an entry of the working directory, no symbolic link.
 
     There is no getxattrat before Linux 6.13, and a path through /proc costs twice as much as changing the working
     directory, which nothing else in a worker depends on.
@@ -174,7 +174,6 @@ def load_at(volume: Volume, dir_fd: int, name: str, stat: Stat) -> tuple[int, in
     """
     blob = None
     if volume.options.store_dos_attributes:
-        os.fchdir(dir_fd)
         try:
             blob = os.getxattr(name, dosattrib.XATTR_NAME, follow_symlinks=False)
         except PermissionError:

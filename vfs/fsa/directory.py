@@ -21,7 +21,7 @@ from vfs.access import (
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT
 from vfs.fsa import access_check, allocation, attributes, ea, reparse, times
 from vfs.fsa.lookup import NameFreeError, resolve
-from vfs.fsa.mangle import MANGLED_NO, could_be_mangled, is_illegal, mangle, short_name
+from vfs.fsa.mangle import MANGLED_NO, MANGLED_YES, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
 from vfs.fsa.stat import DirEntry
 from vfs.fsa.wildcards import compile_expression, has_wildcards
@@ -37,6 +37,7 @@ __all__ = ["DirEntry", "DirectoryScan", "open_scan"]
 
 _S_IFMT: Final = 0o170000
 _S_IFLNK: Final = 0o120000
+_DOTS: Final = (".", "..")
 
 
 def open_scan(
@@ -98,12 +99,26 @@ class DirectoryScan:
         return self
 
     def __next__(self) -> DirEntry:
+        for entry in self.at_once():
+            return entry
+        raise StopIteration
+
+    def at_once(self) -> Iterator[DirEntry]:
+        """Iterate over entries in one go, in which nobody else changes the working directory: xattrs are read in it."""
+        if self._fo.fd < 0:
+            return
+        try:
+            os.fchdir(self._fo.fd)
+        except OSError as error:
+            raise from_oserror(error, "list") from None
+        while (entry := self._following()) is not None:
+            yield entry
+
+    def _following(self) -> DirEntry | None:
         if self._pushed:
             entry = self._pushed.pop()
             entry.short_name = self._short_name(entry.name)
             return entry
-        if self._fo.fd < 0:
-            raise StopIteration
         for name in self._names:
             try:
                 if self._hides_inaccessible and not self._is_accessible(name):
@@ -115,7 +130,7 @@ class DirectoryScan:
                 raise from_oserror(error, "list") from None
             self.returned = True
             return entry
-        raise StopIteration
+        return None
 
     def push_back(self, entry: DirEntry) -> None:
         """Return `entry` first at the next call: it did not fit."""
@@ -195,11 +210,11 @@ class DirectoryScan:
         return name
 
     def _entry(self, name: str) -> DirEntry:
+        if name in _DOTS:
+            return self._dot_entry(name)
         fo = self._fo
         volume = fo.volume
         raw = to_bytes(name)
-        if name in {".", ".."}:
-            return self._dot_entry(name)
         stat = volume.backend.stat_at(fo.fd, raw)
         kind = stat.mode & _S_IFMT
         if kind == _S_IFLNK:
@@ -210,11 +225,9 @@ class DirectoryScan:
             finally:
                 os.close(fd)
         else:
-            stored, creation_time = attributes.load_at(volume, fo.fd, name, stat)
+            stored, creation_time = attributes.load_at(volume, name, stat)
         ea_size = 0
         if self.with_ea_size and volume.options.ea_support and kind != _S_IFLNK:
-            if not volume.options.store_dos_attributes:  # else `load_at` has done so
-                os.fchdir(fo.fd)
             ea_size = ea.size_of(volume, name)
         found = self._make(
             self._shown(name), stat, attributes.complete(volume, stat, raw, stored), creation_time, ea_size
@@ -260,4 +273,7 @@ class DirectoryScan:
         )
 
     def _short_name(self, name: str) -> str:
-        return short_name(name, self._fo.volume.options.mangled_names) if self.with_short_names else ""
+        # Under `mangled names = illegal` only a mangled name would have one, and that is shown instead.
+        if not self.with_short_names or self._fo.volume.options.mangled_names != MANGLED_YES:
+            return ""
+        return short_name(name, MANGLED_YES)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
 _READ: Final = FILE_READ_DATA | FILE_EXECUTE
+#: Devices with file systems that cannot tell what the page cache holds: those in memory do not need to.
+_cannot_tell: Final[set[int]] = set()
 
 
 def _check(fo: FileObject, offset: int, length: int) -> None:
@@ -77,7 +79,7 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
     _check(fo, offset, length)
     if not length:
         return 0
-    if fo.stream is not None:
+    if fo.stream is not None or fo.file_id.dev in _cannot_tell:
         return read_granted(fo, offset, view)
     try:
         count = fo.volume.backend.preadv(fo.fd, (view,), offset, os.RWF_NOWAIT)
@@ -86,7 +88,8 @@ def read_cached(fo: FileObject, offset: int, view: memoryview) -> int | None:
     except BlockingIOError:
         return None
     except OSError as error:
-        if error.errno == errno.EOPNOTSUPP:  # a file system that cannot tell
+        if error.errno == errno.EOPNOTSUPP:
+            _cannot_tell.add(fo.file_id.dev)
             return read_granted(fo, offset, view)
         raise from_oserror(error, "read") from None
     if not count:
@@ -99,6 +102,8 @@ def is_cached(fo: FileObject, offset: int, length: int) -> bool:
     """Tell by its last byte whether a range is in the page cache, for a caller who sends it from `fo.fd`."""
     if fo.stream is not None or not fo.volume.backend.direct:
         return False
+    if fo.file_id.dev in _cannot_tell:
+        return True
     try:
         return os.preadv(fo.fd, (bytearray(1),), offset + length - 1, os.RWF_NOWAIT) > 0
     except OSError as error:
