@@ -8,13 +8,12 @@ from typing import Final
 from smbd.smb2.query_file_info import Information, whole
 from smbd.wire.fscc import fs_info
 from vfs import constants
-from vfs.fsa import query_fs
+from vfs.fsa import query_fs, quota
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import STATUS_INVALID_INFO_CLASS, NTStatusError
 
 _VOLUME_FIXED: Final = 24
 _ATTRIBUTE_FIXED: Final = 16
-_NO_LIMIT: Final = (1 << 64) - 1
 
 
 def _volume(file: FileObject) -> Information:
@@ -78,9 +77,14 @@ def _object_id(file: FileObject) -> Information:
     return whole(fs_info.FileFsObjectIdInformation(found.object_id, found.extended_info))
 
 
-def _control(_file: FileObject) -> Information:
-    """Neither tracked nor enforced: default quotas without a limit."""
-    return whole(fs_info.FileFsControlInformation(default_quota_threshold=_NO_LIMIT, default_quota_limit=_NO_LIMIT))
+def _control(file: FileObject) -> Information:
+    """Quotas are tracked and enforced if the file system keeps any; by default there is no limit."""
+    flags = constants.FILE_VC_QUOTA_TRACK | constants.FILE_VC_QUOTA_ENFORCE if quota.are_kept(file) else 0
+    return whole(
+        fs_info.FileFsControlInformation(
+            default_quota_threshold=quota.NO_LIMIT, default_quota_limit=quota.NO_LIMIT, file_system_control_flags=flags
+        )
+    )
 
 
 _CLASSES: Final[dict[int, Callable[[FileObject], Information]]] = {

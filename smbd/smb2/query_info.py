@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smbd.smb2 import query_file_info, query_fs_info
+from smbd.smb2 import query_file_info, query_fs_info, quota
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import Reply, Request, Result
 from smbd.wire.buffer import Buffer
@@ -56,7 +56,7 @@ def handle(request: Request) -> Result:
     if kind == SMB2_0_INFO_SECURITY:
         return _security(file, message.additional_information, wanted)
     if kind == SMB2_0_INFO_QUOTA:
-        raise NTStatusError(STATUS_NOT_SUPPORTED, "no quotas")
+        return QueryInfoResponse(quota.query(file, message.input_data, wanted)).pack()
     raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
 
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from smbd.smb2 import persistence
+from smbd.smb2 import persistence, quota
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.buffer import Buffer
@@ -80,8 +80,10 @@ def handle(request: Request) -> Result | AsyncResult:
             return _answer(request.connection.ctx, waiting)
     elif kind == SMB2_0_INFO_SECURITY:
         security.set_security(file, message.additional_information, bytes(message.data))
-    elif kind in {SMB2_0_INFO_FILESYSTEM, SMB2_0_INFO_QUOTA}:
-        raise NTStatusError(STATUS_NOT_SUPPORTED, "file system information and quotas cannot be set")
+    elif kind == SMB2_0_INFO_QUOTA:
+        quota.set_limits(file, message.data)
+    elif kind == SMB2_0_INFO_FILESYSTEM:
+        raise NTStatusError(STATUS_NOT_SUPPORTED, "file system information cannot be set")
     else:
         raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
     return _RESPONSE

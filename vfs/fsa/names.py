@@ -27,6 +27,9 @@ _ILLEGAL_IN_STREAM: Final = re.compile(r"[\x00/\\:]")
 _DATA_STREAM: Final = "$DATA"
 _DIRECTORY_STREAM: Final = "$INDEX_ALLOCATION"
 _DIRECTORY_STREAM_NAME: Final = "$I30"
+QUOTA_FILE: Final = r"$Extend\$Quota:$Q:$INDEX_ALLOCATION"
+QUOTA_STREAM: Final = "$Q:$INDEX_ALLOCATION"
+"""As the name of a stream: the quotas ([MS-SMB2] 3.3.5.20.4) are meant. No real one has a colon in its name."""
 
 
 class ParsedName(msgspec.Struct, gc=False):
@@ -63,6 +66,8 @@ def parse(name: str) -> ParsedName:
         name = name.replace("/", "\\")
     if name.startswith("\\"):
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
+    if name.upper() == QUOTA_FILE.upper():
+        return ParsedName(b"", name, QUOTA_STREAM)
     must_be_directory = False
     if name.endswith("\\"):
         must_be_directory = True

@@ -34,7 +34,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
 )
 from vfs.file_id import FileId
-from vfs.fsa import access_check, attributes, create, names, overwrite, reparse, share, snapshots, streams
+from vfs.fsa import access_check, attributes, create, names, overwrite, quota, reparse, share, snapshots, streams
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_itself, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
@@ -93,6 +93,8 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
     check_params(params)
     parsed = names.parse(params.path)
     if parsed.stream or parsed.must_be_file or parsed.must_be_directory:
+        if parsed.stream == names.QUOTA_STREAM:
+            return _open_quotas(volume, token, params, owner)
         _check_kind_of_name(volume, params, parsed)
     if volume.vetoed is not None or parsed.path[:1] == b".":
         check_veto(volume, parsed.path)
@@ -130,6 +132,23 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         if params.watch is not None:
             params.watch.depart()
     raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
+
+
+def _open_quotas(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
+    """Open what stands for the quotas of the volume: a handle of the share's root that looks like the file of NTFS.
+
+    Raises:
+        NTStatusError: STATUS_ACCESS_DENIED.
+    """
+    quota.prepare_open(token, params)
+    try:
+        fo = _open_existing(volume, token, params, owner, b"")
+    except OSError as error:
+        raise from_oserror(error, "open") from None
+    if fo is None:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the share's root is gone")
+    quota.disguise(fo)
+    return fo
 
 
 def _check_kind_of_name(volume: Volume, params: OpenParams, parsed: names.ParsedName) -> None:
