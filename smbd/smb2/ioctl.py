@@ -19,6 +19,7 @@ from smbd.wire.constants import (
     FSCTL_QUERY_NETWORK_INTERFACE_INFO,
     FSCTL_VALIDATE_NEGOTIATE_INFO,
     SMB2_0_IOCTL_IS_FSCTL,
+    SMB2_RELATED_FILE_ID,
 )
 from smbd.wire.ioctl import IoctlRequest, IoctlResponse
 from vfs.ntstatus import (
@@ -39,14 +40,26 @@ _HANDLERS: Final[dict[int, Handler]] = {
     FSCTL_PIPE_PEEK: ioctl_pipe.peek,
     FSCTL_LMR_REQUEST_RESILIENCY: ioctl_resiliency.request_resiliency,
 }
+_WITHOUT_FILE: Final = frozenset(
+    {
+        FSCTL_DFS_GET_REFERRALS,
+        FSCTL_DFS_GET_REFERRALS_EX,
+        FSCTL_PIPE_WAIT,
+        FSCTL_QUERY_NETWORK_INTERFACE_INFO,
+        FSCTL_VALIDATE_NEGOTIATE_INFO,
+    }
+)
+"""Those that are about no file."""
+_NO_FILE_ID: Final = (SMB2_RELATED_FILE_ID, SMB2_RELATED_FILE_ID)
 
 
 def handle(request: Request) -> Result | AsyncResult:
     """Answer a control code.
 
     Raises:
-        NTStatusError: STATUS_INVALID_PARAMETER for buffers that are too large, STATUS_NOT_SUPPORTED without the
-            FSCTL flag, STATUS_INVALID_DEVICE_REQUEST for a code that the object does not know.
+        NTStatusError: STATUS_INVALID_PARAMETER for buffers that are too large and for a file where none belongs,
+            STATUS_NOT_SUPPORTED without the FSCTL flag, STATUS_INVALID_DEVICE_REQUEST for a code that the object does
+            not know.
     """
     message = IoctlRequest.unpack(request.pdu)
     largest = max(len(message.input_data), message.max_input_response + message.max_output_response)
@@ -56,6 +69,9 @@ def handle(request: Request) -> Result | AsyncResult:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
     if message.flags != SMB2_0_IOCTL_IS_FSCTL:
         raise NTStatusError(STATUS_NOT_SUPPORTED, "not an FSCTL")
+    file_id = message.file_id_persistent, message.file_id_volatile
+    if message.ctl_code in _WITHOUT_FILE and file_id != _NO_FILE_ID:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "a file for what is about none")
     handler = _HANDLERS.get(message.ctl_code, ioctl_file.control)
     output = handler(IoctlCall(request, message))
     body = IoctlResponse(

@@ -18,6 +18,7 @@ from tests.torture.setups import SETUPS, Setup, Setups
 
 _SHARES = {
     "tmp": {"read only": "no"},
+    "noperm": {"path": "DIR/private"},
     # Tests of access based enumeration look for a share of this name.
     "hideunread": {"path": "DIR/tmp", "read only": "no", "hide unreadable": "yes"},
 }

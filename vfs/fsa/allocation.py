@@ -18,6 +18,8 @@ _BLOCK: Final = 512
 """The unit of `Stat.blocks`."""
 _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 MAX_FILE_SIZE: Final = (1 << 63) - 1
+NTFS_MAX_FILE_SIZE: Final = 0xFFFFFFF0000
+"""MAXFILESIZE of [MS-FSA] for NTFS, 16 TiB less 64 KiB: nothing is written beyond, even if it could be."""
 
 # linux/fiemap.h
 _FS_IOC_FIEMAP: Final = 0xC020660B

@@ -53,9 +53,11 @@ class ParsedName(msgspec.Struct, gc=False):
 def parse(name: str) -> ParsedName:
     """Check the path name of a request and take it apart.
 
+    Clients must not send ``..`` ([MS-FSCC] 2.1.5.1). If one does, it takes away the component before, as with Samba.
+
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_SYNTAX_BAD (``..``), STATUS_INVALID_PARAMETER
-            (begins with a backslash, [MS-SMB2] 3.3.5.9).
+        NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_SYNTAX_BAD (``..`` above the root, or of a
+            stream), STATUS_INVALID_PARAMETER (begins with a backslash, [MS-SMB2] 3.3.5.9).
     """
     if _NEEDS_A_LOOK.search(name) is None:
         if len(name) > MAXIMUM_COMPONENT_LENGTH:
@@ -85,8 +87,14 @@ def parse(name: str) -> ParsedName:
         else:
             must_be_file = not stream
     if name:
+        components: list[str] = []
         for component in name.split("\\"):
-            check_component(component)
+            if component == ".." and components and not stream:
+                components.pop()
+            else:
+                check_component(component)
+                components.append(component)
+        name = "\\".join(components)
     return ParsedName(to_unix(name), name, stream, must_be_directory, must_be_file)
 
 

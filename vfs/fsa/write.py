@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
 from vfs.fsa import allocation, attributes, lock, times
-from vfs.fsa.allocation import MAX_FILE_SIZE
+from vfs.fsa.allocation import MAX_FILE_SIZE, NTFS_MAX_FILE_SIZE
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
 from vfs.ntstatus import (
@@ -48,7 +48,7 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         if offset == OFFSET_END_OF_FILE:
             offset = fo.end_of_file()
         length = len(view)
-        if offset < 0 or offset + length > MAX_FILE_SIZE:
+        if offset + length > NTFS_MAX_FILE_SIZE and (length or offset > MAX_FILE_SIZE):
             raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range")
         if not access & FILE_WRITE_DATA and offset < fo.end_of_file():
             raise NTStatusError(STATUS_ACCESS_DENIED, "append only")

@@ -12,12 +12,21 @@ from vfs.ntstatus import NTStatusError
 
 
 @pytest.mark.parametrize(
+    ("name", "meant"),
+    [("a\\..", ""), ("a/../b", "b"), ("a\\b\\..", "a"), ("a\\b\\..\\..\\c", "c"), ("a\\b\\..\\", "a")],
+)
+def test_the_parent_directory_takes_a_component_away(name: str, meant: str) -> None:
+    parsed = names.parse(name)
+    assert (parsed.path, parsed.name) == (meant.replace("\\", "/").encode(), meant)
+
+
+@pytest.mark.parametrize(
     ("name", "status"),
     [
         *((f"a{char}b", nt.STATUS_OBJECT_NAME_INVALID) for char in '"|<>*?\x00\x1f'),
         ("/a", nt.STATUS_INVALID_PARAMETER),
         ("a:s/t", nt.STATUS_OBJECT_NAME_INVALID),
-        ("a/../b", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
+        ("a/../../b", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
         ("a\\\\b", nt.STATUS_OBJECT_NAME_INVALID),
         ("a\\\\", nt.STATUS_OBJECT_NAME_INVALID),
         ("\\a", nt.STATUS_INVALID_PARAMETER),
@@ -25,7 +34,8 @@ from vfs.ntstatus import NTStatusError
         (".", nt.STATUS_OBJECT_NAME_INVALID),
         ("a\\.\\b", nt.STATUS_OBJECT_NAME_INVALID),
         ("..", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
-        ("a\\..", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
+        ("a\\..:s", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
+        ("a\\b:s\\..", nt.STATUS_OBJECT_NAME_INVALID),
         ("..\\a", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
         ("a\\..\\..\\b", nt.STATUS_OBJECT_PATH_SYNTAX_BAD),
         ("x" * 256, nt.STATUS_OBJECT_NAME_INVALID),
