@@ -112,19 +112,17 @@ class Sealer:
         if length < TRANSFORM_LENGTH or _SIZE.unpack_from(buf, start + _SIZE_AT)[0] != end - begin:
             raise SealError("the size of the message is not that of its transform header")
         aad = start + _AAD_AT
-        behind = bytes(buf[end : end + TAG_LENGTH])
-        buf[end : end + TAG_LENGTH] = buf[start + _SIGNATURE_AT : aad]
+        tag_end = end + TAG_LENGTH
+        tag = buf[end:tag_end]
+        behind = tag.tobytes()
+        tag[:] = buf[start + _SIGNATURE_AT : aad]
+        header = buf[aad:begin]
         try:
-            self._aead.decrypt_into(
-                bytes(buf[aad : aad + self._nonce_length]),
-                buf[begin : end + TAG_LENGTH],
-                buf[aad:begin],
-                buf[begin:end],
-            )
+            self._aead.decrypt_into(header[: self._nonce_length], buf[begin:tag_end], header, buf[begin:end])
         except InvalidTag:
             raise SealError("the message does not authenticate") from None
         finally:
-            buf[end : end + TAG_LENGTH] = behind
+            tag[:] = behind
 
 
 def make_sealer(cipher: int, key: bytes) -> Sealer:

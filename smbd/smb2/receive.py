@@ -64,9 +64,10 @@ class Receiver:
         if protocol_id != SMB2_TRANSFORM_PROTOCOL_ID:
             raise ProtocolViolation("not a transform header")
         session = self._connection.sessions.get(session_id)
-        if flags != _TRANSFORM_ENCRYPTED or session is None or not session.can_seal:
+        unsealer = session.unsealer if session is not None else None
+        if flags != _TRANSFORM_ENCRYPTED or unsealer is None:
             raise ProtocolViolation(f"encrypted message for session {session_id:#x}")
-        session.unseal(view, start, length)
+        unsealer.unseal(view, start, length)
 
     def on_closed(self, reason: str) -> None:
         """Clean up after a lost or closed connection."""

@@ -38,6 +38,7 @@ class Session:
         channels: signer of each connection it runs over.
         dialect, cipher, signing_algorithm, client_guid: of the connection it began on; the others have the same.
         signing_key: of that connection; empty without keys.
+        sealer, unsealer: encrypt what goes out and decrypt what comes in; None without keys or a cipher.
         tcons: TreeId -> tree connect.
         opens: volatile file id -> open.
     """
@@ -58,8 +59,8 @@ class Session:
         self.tcons: dict[int, Tcon] = {}
         self.opens: dict[int, Open] = {}
         self._next_tree_id = 1
-        self._sealer: Sealer | None = None
-        self._unsealer: Sealer | None = None
+        self.sealer: Sealer | None = None
+        self.unsealer: Sealer | None = None
         self._expires = _NEVER_EXPIRES
         self.user_sid = ""
         self.global_id, self._record = client.ctx.databases.sessions.allocate(self._new_record)
@@ -94,8 +95,8 @@ class Session:
         self.signing_key = keys.signing_key
         self.channels[connection] = make_signer(connection.signing_algorithm, keys.signing_key)
         if connection.cipher:
-            self._sealer = make_sealer(connection.cipher, keys.s2c_key)
-            self._unsealer = make_sealer(connection.cipher, keys.c2s_key)
+            self.sealer = make_sealer(connection.cipher, keys.s2c_key)
+            self.unsealer = make_sealer(connection.cipher, keys.c2s_key)
 
     def begin_on(self, connection: Connection) -> None:
         """Take `connection` as the first one."""
@@ -141,28 +142,18 @@ class Session:
     @property
     def can_seal(self) -> bool:
         """Whether encrypted messages of this session can be read."""
-        return self._unsealer is not None
+        return self.unsealer is not None
 
     @property
     def encrypts(self) -> bool:
         """Whether messages that nobody asked for go out encrypted."""
-        return self.encryption_desired and self._sealer is not None
+        return self.encryption_desired and self.sealer is not None
 
     def seal(self, view: memoryview, start: int, length: int) -> int:
         """Encrypt a message in place, see `smbd.crypto.sealing.Sealer.seal`."""
-        if self._sealer is None:
+        if self.sealer is None:
             raise NTStatusError(STATUS_ACCESS_DENIED, "no encryption key")
-        return self._sealer.seal(view, start, length, self.wire_id)
-
-    def unseal(self, view: memoryview, start: int, length: int) -> None:
-        """Decrypt a message in place.
-
-        Raises:
-            SealError: it was not encrypted with this session's key.
-        """
-        if self._unsealer is None:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "no encryption key")
-        self._unsealer.unseal(view, start, length)
+        return self.sealer.seal(view, start, length, self.wire_id)
 
     # life
 

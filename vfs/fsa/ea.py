@@ -96,7 +96,11 @@ def size(fo: FileObject) -> int:
     """
     if not fo.volume.options.ea_support:
         return 0
-    return _size(_names(fo), lambda name: fo.volume.backend.fgetxattr(fo.fd, name))
+    names = fo.volume.backend.flistxattr(fo.fd)
+    if not names or names == _NO_EAS:
+        return 0
+    visible = _without_descriptor(fo.volume, _visible(names))
+    return _size(visible, lambda name: fo.volume.backend.fgetxattr(fo.fd, name)) if visible else 0
 
 
 def size_of(volume: Volume, name: str) -> int:

@@ -419,6 +419,7 @@ class ShareModes:
     __slots__ = (
         "_db",
         "_fetch",
+        "_without_tokens",
         "delete_if",
         "insert",
         "is_alive",
@@ -446,6 +447,7 @@ class ShareModes:
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break
+        self._without_tokens = b""  # what a record looked like in which nothing was to be deleted
         self.on_purged: Callable[[bytes, int], None] = _ignore_purged
         self.on_kept_changed: Callable[[int], None] = _ignore_kept
 
@@ -515,8 +517,13 @@ class ShareModes:
 
     def is_delete_pending(self, file_id: FileId, path: bytes) -> bool:
         """Tell whether the name `path` of the file is delete-pending."""
-        record = self.read(file_id)
-        return record is not None and any(token.path == path for token in record.delete_tokens)
+        stored = self._db.parse(file_id.key())
+        if stored is None or stored == self._without_tokens:
+            return False
+        tokens = LOCKING_CODEC.decode(stored).delete_tokens
+        if not tokens:
+            self._without_tokens = stored
+        return any(token.path == path for token in tokens)
 
     def live_record(self, file_id: FileId) -> ShareModeRecord | None:
         """Return the record of `file_id` without the entries of dead processes; None if nobody is left."""
@@ -581,11 +588,7 @@ class ShareModes:
         """Return what is wrong with the records: entries of dead processes, opens that exclude each other."""
         problems: list[str] = []
         for file_id, record in self.traverse():
-            problems += [
-                f"{file_id}: {entry.server_id} is dead"
-                for entry in record.entries
-                if not self.counts(entry)
-            ]
+            problems += [f"{file_id}: {entry.server_id} is dead" for entry in record.entries if not self.counts(entry)]
             if not record.entries:
                 problems.append(f"{file_id}: no entries")
             for index, one in enumerate(record.entries):
