@@ -51,6 +51,7 @@ class Row(abc.ABC):
         goal: None if there is none.
         unit: of the figures.
         only: servers that can do it; None for all.
+        most_rounds: more are of no use.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Row(abc.ABC):
     goal: Goal | None = None
     unit: str = "us"
     only: ClassVar[frozenset[str] | None] = None
+    most_rounds = 1 << 30
 
     def prepare(self, lab: Lab) -> None:  # noqa: B027 - most rows need nothing
         """Make what the runs need, connections included."""
