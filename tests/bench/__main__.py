@@ -144,6 +144,7 @@ def main() -> int:
         sys.exit(f"{', '.join(missing)} not installed (Debian: smbclient, samba-testsuite)")
     results: dict[Row, dict[str, list[Sample]]] = {}
     began = time.monotonic()
+    busy = os.getloadavg()[0]
     with laboratory(servers, args.directory, args.seconds, quick=args.quick) as labs:
         load = labs[0].load
         for row in rows:
@@ -154,7 +155,7 @@ def main() -> int:
     heading = (
         f"{table.today()}, {table.cpu_model()}, {os.cpu_count()} CPUs, Linux {platform.release()}, "
         f"CPython {platform.python_version()}; medians of {rounds} rounds of {load.seconds:g} s, big file "
-        f"{load.mebibytes:,} MiB, big directory {load.many:,} files."
+        f"{load.mebibytes:,} MiB, big directory {load.many:,} files; load average of the machine before: {busy:.1f}."
     )
     sys.stdout.write(f"\n{heading}\n\n{text}\n({time.monotonic() - began:.0f} s)\n")
     if args.write:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from smbd.wire.constants import SMB2_QUERY_DIRECTORY
 from smbd.wire.query_directory import QueryDirectoryRequest
-from tests.bench.lab import TOGETHER, Lab
+from tests.bench.lab import EVERYWHERE, TOGETHER, Lab
 from tests.bench.metadata_rows import close, create
 from tests.bench.rawclient import FILE_ID, Lane, RawClient, Step
 from tests.bench.svg import chart
@@ -47,6 +47,7 @@ class Plot(NamedTuple):
 def _clients(lab: Lab, count: int) -> Iterator[list[RawClient]]:
     with contextlib.ExitStack() as stack:
         stack.callback(lab.wait_idle)
+        lab.pin(EVERYWHERE)
         clients = [stack.enter_context(RawClient(lab.server, window=16)) for _ in range(count)]
         lab.pin(TOGETHER)
         yield clients
@@ -183,4 +184,5 @@ def _line(lab: Lab, plot: Plot, points: Sequence[int], rounds: int) -> dict[floa
     for point in points:
         with plot.setting(lab, point) as probe:
             line[point] = statistics.median(probe() for _ in range(rounds))
+            sys.stderr.write(f"{plot.name} {lab.server.name} {point:,}: {line[point]:.1f} us\n")
     return line

@@ -6,7 +6,7 @@ import socket
 import time
 
 from tests import procstat
-from tests.bench.lab import TOGETHER, Lab
+from tests.bench.lab import EVERYWHERE, TOGETHER, Lab
 from tests.bench.row import CPU, WALL, Goal, Row, Sample
 from tests.smbxcli import Connection, Offer, Session
 from tests.smbxcli.transport import Transport
@@ -73,6 +73,7 @@ class Memory(Row):
 
     def run(self, lab: Lab) -> Sample:
         server = lab.server
+        lab.pin(EVERYWHERE)
         count = lab.load.idle[self._index]
         before = procstat.tree_memory(server.pid).uss
         connections = []
