@@ -124,26 +124,36 @@ class Db(ABC):
             LockOrderError, DbError: as `fetch_locked`.
         """
 
-    def insert(self, key: bytes, value: bytes) -> bool:
+    def insert(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
         """Store a record that does not exist yet; False, and nothing is changed, if it does.
+
+        Args:
+            key: of the record.
+            value: what to store.
+            if_also: has the last word, and may change what goes with the record, while that is locked.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.
         """
         with self.fetch_locked(key) as record:
-            if record.value is not None:
+            if record.value is not None or (if_also is not None and not if_also()):
                 return False
             record.store(value)
         return True
 
-    def delete_if(self, key: bytes, value: bytes) -> bool:
+    def delete_if(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
         """Remove a record if `value` is what it holds; False, and nothing is changed, if not.
+
+        Args:
+            key: of the record.
+            value: what is expected.
+            if_also: as for `insert`.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.
         """
         with self.fetch_locked(key) as record:
-            if record.value != value:
+            if record.value != value or (if_also is not None and not if_also()):
                 return False
             record.delete()
         return True

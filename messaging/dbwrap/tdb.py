@@ -8,6 +8,7 @@ under a microsecond and no system call, and the lock of a killed process falls t
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, overload
 
@@ -68,7 +69,11 @@ class TdbDb(TdbBase):
         base.check_lock_order(self)
         self.remove(key)
 
-    def insert(self, key: bytes, value: bytes) -> bool:  # noqa: D102 - inherited
+    def insert(  # noqa: D102 - inherited
+        self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None
+    ) -> bool:
+        if if_also is not None:
+            return super().insert(key, value, if_also)
         if _held and _held[-1].lock_order >= self.lock_order:
             base.raise_lock_order(self)
         try:
@@ -79,7 +84,11 @@ class TdbDb(TdbBase):
             raise DbError(f"{self.name}: cannot store: {error}") from error
         return True
 
-    def delete_if(self, key: bytes, value: bytes) -> bool:  # noqa: D102 - inherited
+    def delete_if(  # noqa: D102 - inherited
+        self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None
+    ) -> bool:
+        if if_also is not None:
+            return super().delete_if(key, value, if_also)
         if _held and _held[-1].lock_order >= self.lock_order:
             base.raise_lock_order(self)
         length = len(key)

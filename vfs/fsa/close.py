@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from messaging.dbwrap.base import when_unlocked
 from vfs.constants import FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
-from vfs.fsa import delete, leasing, lock, streams
+from vfs.fsa import alone, delete, leasing, lock, streams
 from vfs.fsa.change_notify import unwatch
 from vfs.locking.entry import DeleteToken
 from vfs.notify import trigger
@@ -69,7 +69,7 @@ def _leave(fo: FileObject) -> None:
         OSError: it cannot be removed and stays, no longer delete-pending.
     """
     owner = fo.owner
-    if fo.alone and not fo.delete_on_close and fo.volume.share_modes.delete_if(fo.file_id.key(), fo.alone):
+    if alone.leave(fo):
         return
     failure: OSError | None = None
     with fo.volume.share_modes.lock(fo.file_id) as modes:

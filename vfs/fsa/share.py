@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_CREATED, FILE_DELETE_ON_CLOSE
-from vfs.fsa import leasing
-from vfs.fsa.open_checks import OVERWRITES
+from vfs.fsa import alone, leasing
+from vfs.fsa.share_entry import share_mode_entry, wanted
 from vfs.locking import breaks
 from vfs.locking.away import Patience, give_way
-from vfs.locking.entry import ShareModeEntry, new_record
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
@@ -45,11 +43,9 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     modes = volume.share_modes
     path = fo.full_path
     level = leasing.requested_level(fo) if fo.owner.oplock_level else OPLOCK_NONE
-    if level == OPLOCK_NONE:
-        # The common case, in one step: nobody else has the file open, and nothing is to be cached.
-        record = new_record(volume.share_path, path, share_mode_entry(fo))
-        if modes.insert(fo.file_id.key(), record):
-            return _stays(fo, record)
+    entered = alone.enter(fo, params, path, level)
+    if entered is not None:
+        return entered
     if level == OPLOCK_LEASE:
         leasing.check_key(volume, fo.owner, fo.file_id.key(), path)
     watch: Watch | None = None
@@ -72,15 +68,15 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 # Nobody else has it open, so whoever had it may just have removed it on close.
                 return False
         elif level or any(entry.oplock_level for entry in lock.record.entries):
-            found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
+            found = _contend(fo, lock, wanted(fo, params, level, violation=violation))
             if found.breaks and give_way(lock, found.breaks, params.patience):
                 violation = lock.violates(path, fo.granted_access, fo.share_access)
-                found = _contend(fo, lock, _wanted(fo, params, level, violation=violation))
+                found = _contend(fo, lock, wanted(fo, params, level, violation=violation))
             to_break = found.breaks
             if found.blocker is not None:
                 watch = _wait(lock, params, found.blocker)
         if watch is None and not violation:
-            fo.oplock = _grant(fo, lock, _wanted(fo, params, level, violation=False), found) if level else None
+            fo.oplock = _grant(fo, lock, wanted(fo, params, level, violation=False), found) if level else None
             _add(lock, fo, path)
     if to_break:
         breaks.send(modes, fo.file_id, to_break)
@@ -93,38 +89,11 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     return True
 
 
-def _stays(fo: FileObject, record: bytes) -> bool:
-    """Tell whether a file that nobody had open is still there; if not, take back the `record` of the open."""
-    if fo.granted_access & _WRITE and fo.create_action != FILE_CREATED and not os.fstat(fo.fd).st_nlink:
-        # Whoever had it open may just have removed it on close.
-        modes = fo.volume.share_modes
-        if not modes.delete_if(fo.file_id.key(), record):
-            with modes.lock(fo.file_id) as lock:
-                lock.remove(fo.owner.server_id, fo.owner.open_id)
-        return False
-    if fo.stream is None:
-        fo.alone = record
-    return True
-
-
 def _wait(lock: ShareModeLock, params: OpenParams, blocker: ServerId) -> Watch:
     if params.patience is None:
         params.patience = Patience()
     params.watch = breaks.wait_for(lock, blocker, params.patience, params.watch)
     return params.watch
-
-
-def _wanted(fo: FileObject, params: OpenParams, level: int, *, violation: bool) -> Wanted:
-    return Wanted(
-        fo.owner.client_guid,
-        fo.granted_access,
-        params.create_disposition in OVERWRITES,
-        violation,
-        not params.attempts,
-        fo.delete_on_close,
-        level,
-        fo.owner.lease if level == OPLOCK_LEASE else None,
-    )
 
 
 def _contend(fo: FileObject, lock: ShareModeLock, wanted: Wanted) -> Contention:
@@ -151,26 +120,6 @@ def _grant(fo: FileObject, lock: ShareModeLock, wanted: Wanted, found: Contentio
 
 def _add(lock: ShareModeLock, fo: FileObject, path: bytes) -> None:
     lock.add(fo.volume.share_path, path, share_mode_entry(fo))
-
-
-def share_mode_entry(fo: FileObject) -> ShareModeEntry:
-    """Return what the share-mode record says about `fo`."""
-    owner = fo.owner
-    oplock = fo.oplock
-    return ShareModeEntry(
-        owner.server_id,
-        owner.open_id,
-        fo.granted_access,
-        fo.share_access,
-        fo.create_options,
-        time.time_ns(),
-        fo.token.uid,
-        0,
-        b"",
-        OPLOCK_NONE if oplock is None else oplock.level,
-        owner.client_guid,
-        b"" if oplock is None else oplock.lease_key,
-    )
 
 
 def withdraw(fo: FileObject) -> None:

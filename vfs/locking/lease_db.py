@@ -79,6 +79,14 @@ class LeaseDb:
         """Return a lease, locked inside a ``with`` block."""
         return LeaseLock(self._db.fetch_locked(client_guid + lease_key))
 
+    def insert(self, client_guid: bytes, lease_key: bytes, stored: bytes) -> bool:
+        """Store a new lease, encoded; False if there is one with that key."""
+        return self._db.insert(client_guid + lease_key, stored)
+
+    def end(self, client_guid: bytes, lease_key: bytes, stored: bytes) -> bool:
+        """Remove a lease that is still as it was stored; False if it has changed."""
+        return self._db.delete_if(client_guid + lease_key, stored)
+
     def forget_file(self, client_guid: bytes, lease_key: bytes, file_id: bytes) -> None:
         """Note that no open of the file has a share in the lease any more; it ends with its last file."""
         with self.lock(client_guid, lease_key) as locked:

@@ -78,12 +78,16 @@ class Oplock:
         breaking_to: level that its client was told to go down to and has not acknowledged yet; None otherwise.
         lease_key: of the lease, empty for an oplock.
         lease: the lease as it was when the open was granted its share in it; None for an oplock.
+        stored: the same as it was stored, if it was made for this open of a file that nobody else had open.
     """
 
-    __slots__ = ("breaking_to", "lease", "lease_key", "level")
+    __slots__ = ("breaking_to", "lease", "lease_key", "level", "stored")
 
-    def __init__(self, level: int, lease_key: bytes = b"", lease: LeaseRecord | None = None) -> None:
+    def __init__(
+        self, level: int, lease_key: bytes = b"", lease: LeaseRecord | None = None, stored: bytes = b""
+    ) -> None:
         self.level = level
+        self.stored = stored
         self.breaking_to: int | None = None
         self.lease_key = lease_key
         self.lease = lease
