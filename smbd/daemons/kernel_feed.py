@@ -62,7 +62,7 @@ class KernelFeed:
         loop.add_reader(self._inotify.fileno(), self._readable)
 
     def watch(self, directory: bytes) -> None:
-        """Look at a directory; harmless if that is so already. What cannot be watched is logged, once."""
+        """Look at a directory from now on, also if that is so already. What cannot be watched is logged, once."""
         try:
             wd = self._inotify.add(directory)
         except OSError as error:
@@ -70,7 +70,12 @@ class KernelFeed:
                 self._complained = True
                 _log.warning("local changes in some directories go unnoticed: %s", error)
             return
-        if self._wds.get(directory, wd) != wd:  # another directory has that name now
+        known = self._wds.get(directory)
+        if known == wd:
+            # Left and entered again before we heard of it: what happened between is not for who watches now.
+            self._readable()
+            self._changes.drop(directory)
+        elif known is not None:  # another directory has that name now
             self.unwatch(directory)
         self._wds[directory] = wd
         self._directories.setdefault(wd, set()).add(directory)
@@ -80,6 +85,7 @@ class KernelFeed:
         wd = self._wds.pop(directory, None)
         if wd is None:
             return
+        self._changes.drop(directory)
         paths = self._directories.get(wd, set())
         paths.discard(directory)
         if not paths:

@@ -158,6 +158,10 @@ class LocalChanges:
             if not times:
                 self._told.pop(key, None)
 
+    def drop(self, directory: bytes) -> None:
+        """Forget what is held back of a directory: whom it was for is gone."""
+        self._held = deque(held for held in self._held if parent_of(held.change.path) != directory)
+
     def next_due(self) -> float | None:
         """Return when `take` will have something; None if nothing is held."""
         return self._held[0].due if self._held else None

@@ -175,6 +175,23 @@ def test_a_local_change_is_told_once_its_time_is_up(feed):
     assert feed.told[0] == [added(feed.root / "file")]
 
 
+@pytest.mark.parametrize("heard_between", [False, True])
+@pytest.mark.parametrize("read_before", [False, True])
+def test_what_happened_between_two_watches_is_not_told(feed, heard_between, read_before):
+    feed.feed.watch(bytes(feed.root))
+    (feed.root / "file").touch()
+    if read_before:
+        feed.loop.turn()
+    if heard_between:
+        feed.feed.unwatch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root))
+    run(feed)
+    assert feed.told == []
+    (feed.root / "other").touch()
+    run(feed)
+    assert feed.told[0] == [added(feed.root / "other")]
+
+
 def test_what_the_server_has_open_for_writing_is_not_told(feed):
     file = feed.share.create("file")
     feed.feed.watch(bytes(feed.root))
