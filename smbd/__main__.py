@@ -27,7 +27,8 @@ from smbd.log_levels import parse_log_level
 from smbd.parent import Parent
 from smbd.pidfile import PidFile, PidFileBusyError
 from smbd.tools.options import Parser, add_common_options, overrides_of
-from smbd.xsrv.databases import Databases, DatabaseVersionError, open_databases
+from smbd.xsrv.databases import Databases, open_databases
+from smbd.xsrv.version import DatabaseVersionError
 
 EXIT_FAILED: Final = 1
 
@@ -50,6 +51,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="stay in the foreground, log to standard output, serve one connection",
     )  # fmt: skip
     parser.add_argument("-p", "--port", action="append", metavar="PORTS", help="listen on these ports")
+    parser.add_argument(
+        "--take-over", action="store_true",
+        help="listen beside the server that runs, stop that, and go on in its place",
+    )  # fmt: skip
     parser.add_argument("--no-process-group", action="store_true", help="stay in the caller's process group")
     parser.add_argument("-b", "--build-options", action="store_true", help="print how smbd was built")
     add_common_options(parser)
@@ -116,7 +121,7 @@ def _server_guid(config: Config) -> bytes:
 
 def _open_state(config: Config) -> tuple[Databases, Passdb]:
     databases = open_databases(config.globals.lock_directory)
-    databases.check_version(smbd.__version__)
+    databases.join(smbd.__version__)
     if config.globals.persistent_handles:
         databases.keep_persistent(config.globals.state_directory)
     return databases, Passdb.open(config.globals.private_dir)
@@ -136,7 +141,7 @@ def _serve(options: argparse.Namespace, source: ConfigSource, config: Config, re
         start_time=time.time_ns() // 100 + _FILETIME_EPOCH,
         interactive=options.interactive,
     )
-    parent.start(PidFile(f"{config.globals.pid_directory}/smbd.pid"))
+    parent.start(PidFile(f"{config.globals.pid_directory}/smbd.pid"), take_over=options.take_over)
     readiness.ready()
     return parent.run()
 

@@ -18,8 +18,8 @@ class ListenError(Exception):
     """No client could reach the server."""
 
 
-def bind_all(config: Config) -> list[socket.socket]:
-    """Bind and listen.
+def bind_all(config: Config, *, beside: bool = False) -> list[socket.socket]:
+    """Bind and listen; with `beside`, also where another server of this user does.
 
     An address that this machine does not have (IPv6 switched off, an interface that is down) is left out with a
     warning; a port that somebody else has is an error.
@@ -31,7 +31,7 @@ def bind_all(config: Config) -> list[socket.socket]:
     try:
         for family, address in listen_addresses(config):
             for port in config.globals.smb_ports:
-                listener = _bind(family, address, port)
+                listener = _bind(family, address, port, beside=beside)
                 if listener is not None:
                     listeners.append(listener)
         if not listeners:
@@ -43,7 +43,7 @@ def bind_all(config: Config) -> list[socket.socket]:
     return listeners
 
 
-def _bind(family: int, address: str, port: int) -> socket.socket | None:
+def _bind(family: int, address: str, port: int, *, beside: bool) -> socket.socket | None:
     try:
         listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     except OSError as error:
@@ -53,7 +53,11 @@ def _bind(family: int, address: str, port: int) -> socket.socket | None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
+        if beside:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind((address, port))
+        # Only now, for two servers are not to share a port by accident; but a successor may listen beside this one.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()

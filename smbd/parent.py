@@ -34,7 +34,7 @@ from smbd.daemons.helper import run_helper
 from smbd.daemons.supervisor import Supervisor
 from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
-from smbd.pidfile import PidFile
+from smbd.pidfile import PidFile, running_pid
 from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
 from smbd.preload import fill_pools, warm_up
 from smbd.rehearsal import rehearse
@@ -54,6 +54,8 @@ WORKER_GRACE: Final = 5.0
 HELPER_GRACE: Final = 2.0
 
 _QUEUED_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+#: Seconds that a server which is stopped may need beside waiting for its children.
+_LAST_STEPS: Final = 5.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -103,8 +105,13 @@ class Parent:
 
     # -- start -------------------------------------------------------------------------------------------
 
-    def start(self, pid_file: PidFile) -> None:
+    def start(self, pid_file: PidFile, *, take_over: bool = False) -> None:
         """Take the pid file and bind: from now on clients can connect, and are served as soon as `run` is called.
+
+        Args:
+            pid_file: shows that this is the server.
+            take_over: bind beside the server that holds the pid file, and stop it, instead of giving up. Its clients
+                connect again, and find their durable handles: the databases are never without a server.
 
         Raises:
             ListenError: cannot listen.
@@ -112,14 +119,17 @@ class Parent:
             PidFileBusyError: another server runs.
             OSError: the pid file cannot be made.
         """
-        pid_file.acquire()
-        self._pid_file = pid_file
+        predecessor = running_pid(pid_file.path) if take_over else 0
+        if not predecessor:
+            pid_file.acquire()
         try:
-            self._restore_handles()
-            self._listeners = bind_all(self._config)
+            if not predecessor:
+                self._restore_handles()
+            self._listeners = bind_all(self._config, beside=bool(predecessor))
         except BaseException:
             pid_file.release()
             raise
+        self._pid_file = pid_file
         self._queue_signals()
         setproctitle("smbd: parent")
         warm_up()
@@ -128,6 +138,10 @@ class Parent:
         gc.collect()
         fill_pools()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
+        if predecessor:
+            _log.log(NOTICE, "process %d is stopped, process %d goes on in its place", predecessor, os.getpid())
+            pid_file.inherit(predecessor, WORKER_GRACE + HELPER_GRACE + _LAST_STEPS)
+            self._restore_handles()
 
     def _restore_handles(self) -> None:
         """Let the persistent handles of the server before wait for their clients: nobody else may come first."""

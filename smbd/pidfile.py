@@ -7,14 +7,19 @@ renamed: nobody ever reads it half written.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import signal
+import time
 from pathlib import Path
 from typing import Final
 
 _MODE: Final = 0o644
 _MAX_LENGTH: Final = 32
+#: Seconds between looks whether the holder has ended.
+_PAUSE: Final = 0.05
 
 
 class PidFileBusyError(Exception):
@@ -56,6 +61,28 @@ class PidFile:
                     self._fd = self._replace()
             finally:
                 os.close(old)
+
+    def inherit(self, holder: int, patience: float) -> None:
+        """Stop the process that holds the file, and take it.
+
+        Args:
+            holder: the process.
+            patience: seconds that it gets.
+
+        Raises:
+            PidFileBusyError: it does not end.
+            OSError: it cannot be stopped, or the file cannot be made.
+        """
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(holder, signal.SIGTERM)
+        deadline = time.monotonic() + patience
+        while self._fd < 0:
+            try:
+                self.acquire()
+            except PidFileBusyError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def _lock_or_refuse(self, fd: int) -> None:
         try:

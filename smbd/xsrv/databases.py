@@ -6,15 +6,13 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
 from messaging.dbwrap.base import LOCK_ORDER_NONE, Db
 from messaging.dbwrap.tdb import open_tdb
 from messaging.dbwrap.watch import WatchedDb, WatchService
 from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_SMB_BREAK_REQUEST
-from messaging.records import RecordCodec
 from messaging.server_id import DISCONNECTED, ServerId, server_id_exists
+from smbd.xsrv import version
 from smbd.xsrv.app_instance import AppInstances
 from smbd.xsrv.persistent import JOURNAL_NAME, PersistentHandles
 from smbd.xsrv.records import (
@@ -39,24 +37,6 @@ _log = logging.getLogger(__name__)
 ORDER_XSRV: Final = 1
 ORDER_BRLOCK: Final = 2
 ORDER_LEASES: Final = 4
-
-#: Version of all record formats together; processes of different versions refuse to share databases.
-DATABASE_VERSION: Final = 3
-_VERSION_KEY: Final = b"smbXsrv_version_global"
-
-
-class VersionGlobal(msgspec.Struct, array_like=True, gc=False):
-    """smbXsrv_version_global: what the running servers agree on."""
-
-    database_version: int
-    software_version: str
-
-
-_VERSION_CODEC: Final = RecordCodec(VersionGlobal, 1, "smbXsrv_version_global")
-
-
-class DatabaseVersionError(Exception):
-    """The databases belong to a running server of another version."""
 
 
 class Databases:
@@ -133,21 +113,13 @@ class Databases:
         """Tell whether the process behind `server_id` still exists."""
         return server_id_exists(self.lock_directory, server_id)
 
-    def check_version(self, software_version: str) -> None:
-        """Enter this server's version, or refuse databases of another.
+    def join(self, software_version: str) -> list[int]:
+        """Enter this process's server among those that use these databases; the parents of the others.
 
         Raises:
-            DatabaseVersionError: a server with other record formats runs on these databases.
+            DatabaseVersionError: as `smbd.xsrv.version.join`.
         """
-        with self.version.fetch_locked(_VERSION_KEY) as record:
-            if record.value is not None:
-                found = _VERSION_CODEC.decode(record.value)
-                if found.database_version != DATABASE_VERSION:
-                    raise DatabaseVersionError(
-                        f"{self.lock_directory}: in use by pysmbd {found.software_version} with database version "
-                        f"{found.database_version}, this is version {DATABASE_VERSION}: stop that server first"
-                    )
-            record.store(_VERSION_CODEC.encode(VersionGlobal(DATABASE_VERSION, software_version)))
+        return version.join(self.version, self.lock_directory, software_version)
 
 
 def _break_sender(service: WatchService | None) -> Callable[[ServerId, bytes], None]:

@@ -24,7 +24,7 @@ def server(tmp_path):
     directory = str(tmp_path / "lock")
     (tmp_path / "lock").mkdir()
     databases = open_databases(directory)
-    databases.check_version("test")
+    databases.join("test")
     bus = Bus(directory, new_server_id(), PollReactor())
     identity = bus.server_id
     databases.watch(WatchService(bus))
