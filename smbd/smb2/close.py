@@ -18,13 +18,19 @@ _PLAIN: Final = CloseResponse().pack()
 
 
 def handle(request: Request) -> bytes:
-    """Close an open; with POSTQUERY_ATTRIB tell what the file looks like then."""
+    """Close an open; with POSTQUERY_ATTRIB tell what the file looks like then.
+
+    Raises:
+        NTStatusError: something failed, such as the deletion of the file; the open is gone all the same.
+    """
     message = CloseRequest.unpack(request.pdu)
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     body = _PLAIN
     if message.flags & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB and opened.file is not None:
         body = _last_look(opened.file) or body
-    opened.close()
+    status = opened.close()
+    if status:
+        raise NTStatusError(status, "the close failed")
     return body
 
 

@@ -14,7 +14,7 @@ from smbd.xsrv import scavenging
 from smbd.xsrv.records import OpenGlobal
 from vfs.fsa import durable
 from vfs.fsa.close import close_file
-from vfs.ntstatus import NTStatusError
+from vfs.ntstatus import STATUS_SUCCESS, NTStatusError
 
 if TYPE_CHECKING:
     from smbd.rpc.pipe import Pipe
@@ -209,14 +209,17 @@ class Open:
             if pending.request.waits_on is self:
                 pending.cancel(pending.request.status_on_close)
 
-    def close(self) -> None:
+    def close(self) -> int:
         """Close the file or pipe and take the open out of every table ([MS-SMB2] 3.3.4.17).
 
-        Requests that wait on it end with the status that they have chosen. Errors of closing are logged: nobody
-        can be told.
+        Requests that wait on it end with the status that they have chosen.
+
+        Returns:
+            STATUS_SUCCESS, or what failed, such as the deletion of the file; the open is gone all the same.
         """
+        status = STATUS_SUCCESS
         if self.session.opens.pop(self.volatile_id, None) is None:
-            return
+            return status
         self._end_waits()
         self.session.client.replays.forget(self)
         try:
@@ -224,6 +227,7 @@ class Open:
                 close_file(self.file)
         except NTStatusError as error:
             _log.warning("close of %s: %s", self.file.name if self.file is not None else "", error)
+            status = error.status
         finally:
             if self.pipe is not None:
                 self.pipe.close()
@@ -233,6 +237,7 @@ class Open:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
             if self.persistent and databases.persistent is not None:
                 databases.persistent.touch(self.persistent_id)
+        return status
 
 
 def new_open(session: Session, tcon: Tcon, volatile_id: int) -> Open:

@@ -52,7 +52,8 @@ def close_file(fo: FileObject) -> None:
                 streams.become_file(fo)
                 _leave(fo)
     except OSError as error:
-        if error.errno != errno.ENOENT:
+        # Somebody else was faster, or a directory has entries again and stays.
+        if error.errno not in {errno.ENOENT, errno.ENOTEMPTY}:
             raise from_oserror(error, "delete on close") from None
     finally:
         fd, fo.fd = fo.fd, -1

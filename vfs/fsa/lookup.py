@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 _FINAL_ERRORS: Final = frozenset({
-    errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE,
+    errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EMFILE, errno.ENFILE, errno.EIO,
 })  # fmt: skip
 """Failures that another access mode cannot change."""
 
@@ -187,10 +187,14 @@ def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -
         path = resolve(volume, path, tried=True)
     except NotADirectoryError:
         raise not_a_directory(volume, path) from None
-    except OSError:
-        pass  # looked at below, where the other modes are tried
+    except OSError as error:
+        if error.errno in _FINAL_ERRORS:
+            raise
+        # The other modes are tried below. It may be renamed meanwhile: then it is as if it had been missing at once.
     try:
         return _open_modes(volume, path, modes, flags)
+    except FileNotFoundError:
+        return _open_modes(volume, resolve(volume, path), modes, flags)
     except NotADirectoryError:
         raise not_a_directory(volume, path) from None
 

@@ -34,7 +34,6 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
     write_time = status.mtime_ns
     if fo.volume.options.dos_filetime_resolution:
         write_time = times.round_down(write_time)
-    point = fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT
     return FileStat(
         fo.creation_time,
         *times.to_filetimes(status.atime_ns, write_time, status.ctime_ns),
@@ -47,7 +46,6 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
         fo.is_directory,
         0,
         0,
-        reparse.tag_of(fo) if point else 0,
     )
 
 
@@ -73,6 +71,8 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
         result = _file_stat(fo, status, volume.share_modes.is_delete_pending(fo.file_id, fo.full_path))
+        if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
+            result.reparse_tag = reparse.tag_of(fo)
         if with_ea_size:
             result.ea_size = ea.size(fo)
     except OSError as error:

@@ -106,14 +106,20 @@ def query(fo: FileObject) -> bytes | SymbolicLink | SpecialFile:
 
 
 def tag_of(fo: FileObject) -> int:
-    """Return the tag of the reparse point that `fo` is; 0 if it is none."""
+    """Return the tag of the reparse point that `fo` is; 0 if it is none.
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
+    if fo.stat.is_symlink:
+        return IO_REPARSE_TAG_SYMLINK
+    if not (fo.stat.is_regular or fo.stat.is_directory):
+        return IO_REPARSE_TAG_NFS
     try:
-        found = query(fo)
-    except NTStatusError:
-        return 0
-    if isinstance(found, bytes):
-        return _tag_of(found)
-    return IO_REPARSE_TAG_SYMLINK if isinstance(found, SymbolicLink) else IO_REPARSE_TAG_NFS
+        point = _stored(fo.volume.backend, fo.fd)
+    except OSError as error:
+        raise from_oserror(error, "reparse point") from None
+    return 0 if point is None else _tag_of(point)
 
 
 def tag_of_entry(volume: Volume, path: bytes, stat: Stat) -> int:

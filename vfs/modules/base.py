@@ -110,12 +110,14 @@ class VfsModule(PosixBackend):
 
     Attributes:
         interface_version: for each module to say: the `INTERFACE_VERSION` it was written for.
+        options_prefix: what its options begin with, if that is not the module's name.
         next: the backend beneath.
         options: the module's own options.
         direct: descriptors may be read behind the module's back (``sendfile``).
     """
 
     interface_version = 0
+    options_prefix = ""
 
     def __init__(self, next: PosixBackend, options: ModuleOptions) -> None:  # noqa: A002 - what it is called in stacks
         self.next = next

@@ -95,7 +95,7 @@ def stack(
         with credentials.as_root():
             module = find_module(name)
         try:
-            backend = module(backend, ModuleOptions(name, share_name, lookup, expand))
+            backend = module(backend, ModuleOptions(module.options_prefix or name, share_name, lookup, expand))
         except ModuleError as error:
             raise ModuleError(f"module {name}: {error}") from error
         except Exception as error:  # it may be somebody else's

@@ -20,13 +20,14 @@ class ShadowCopy2(VfsModule):
     """Finds the snapshots of a share."""
 
     interface_version = INTERFACE_VERSION
+    options_prefix = "shadow"
 
     def __init__(self, next: PosixBackend, options: ModuleOptions) -> None:  # noqa: A002 - the interface's name
         super().__init__(next, options)
         directory = os.fsencode(options.expand(options.text("snapdir", ".snapshots")))
         self._directory = self.relative(directory).rstrip(b"/")
         if self._directory.startswith(b"/") or {b"", b".", b".."} & set(self._directory.split(b"/")):
-            raise ModuleError(f"shadow_copy2:snapdir = {os.fsdecode(directory)} is no directory of the share")
+            raise ModuleError(f"shadow:snapdir = {os.fsdecode(directory)} is no directory of the share")
         self._format = options.text("format", LABEL_FORMAT)
         self._localtime = options.boolean("localtime", False)
         self._oldest_first = options.text("sort", "desc").lower() == "asc"
@@ -54,7 +55,7 @@ class ShadowCopy2(VfsModule):
         return int(parsed.replace(tzinfo=UTC).timestamp())
 
     def snapshots(self) -> list[int]:
-        """Return the times of all snapshots, in the order of ``shadow_copy2:sort``.
+        """Return the times of all snapshots, in the order of ``shadow:sort``.
 
         Raises:
             OSError: their directory cannot be read.

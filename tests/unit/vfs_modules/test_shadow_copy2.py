@@ -38,7 +38,7 @@ def test_labels():
 
 def test_newest_first(share, stacked):
     assert share.volume.backend.snapshots() == [NEW, OLD]
-    assert stacked("shadow_copy2", shadow_copy2__sort="asc").volume.backend.snapshots() == [OLD, NEW]
+    assert stacked("shadow_copy2", shadow__sort="asc").volume.backend.snapshots() == [OLD, NEW]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_was_not_is_not_found(share, stacked):
 def test_names_of_other_forms(share, stacked):
     (share.root / "old" / "daily 2012-05-10").mkdir(parents=True)
     other = stacked(
-        "shadow_copy2", shadow_copy2__snapdir=str(share.root / "old"), shadow_copy2__format="daily %Y-%m-%d"
+        "shadow_copy2", shadow__snapdir=str(share.root / "old"), shadow__format="daily %Y-%m-%d"
     )
     assert [snapshots.label(moment) for moment in other.volume.backend.snapshots()] == ["@GMT-2012.05.10-00.00.00"]
 
@@ -88,4 +88,4 @@ def test_names_of_other_forms(share, stacked):
 @pytest.mark.parametrize("directory", ["/elsewhere", "../up", ""])
 def test_snapshots_lie_in_the_share(stacked, directory):
     with pytest.raises(ModuleError):
-        stacked("shadow_copy2", shadow_copy2__snapdir=directory)
+        stacked("shadow_copy2", shadow__snapdir=directory)
