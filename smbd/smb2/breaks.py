@@ -151,7 +151,7 @@ class Breaks:
                 session,
                 message.pack(),
                 # A lease is the client's, not the session's.
-                lambda: [*session.channels, *(one for one in self._client.connections if one not in session.channels)],
+                lambda: self._client.connections,
                 wants_answer=notification.wants_answer,
                 lost=lambda: self._lease_expired(file, key),
             )
