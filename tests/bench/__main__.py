@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.bench import table
-from tests.bench.lab import Lab, Load
+from tests.bench.lab import Lab, Load, choose_processor
 from tests.bench.profiling import ProfiledServer, profile
 from tests.bench.row import Row, Sample
 from tests.bench.rows import ROWS
@@ -79,6 +79,7 @@ def laboratory(
 ) -> Iterator[list[Lab]]:
     """Running servers, each in a directory of its own."""
     cpus = os.sched_getaffinity(0)
+    choose_processor()
     with contextlib.ExitStack() as stack:
         base = Path(stack.enter_context(tempfile.TemporaryDirectory(
             prefix="bench-", dir=directory or _memory_directory(),
