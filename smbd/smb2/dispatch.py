@@ -256,6 +256,7 @@ def _resume(pending: Pending) -> None:
     """Run a suspended handler on, and whatever came behind it in its compound."""
     request = pending.request
     chain = request.chain
+    together = pending.waiter.brief  # what waits for the disk has company
     if pending.user is not None:
         credentials.impersonate(pending.user)  # others were served while it waited
     else:
@@ -273,7 +274,11 @@ def _resume(pending: Pending) -> None:
         return
     if chain is not None and chain is request.chain:
         _run_chain(chain)
-    request.connection.transport.flush()
+    transport = request.connection.transport
+    if together:
+        transport.flush_soon()
+    else:
+        transport.flush()
 
 
 def _complete(request: Request, result: Result) -> None:

@@ -84,6 +84,7 @@ class TcpTransport:
         self._spare: list[OutBuffer] = []
         self._queue: deque[tuple[memoryview, OutBuffer | None] | _FileSegment] = deque()
         self._queued = 0
+        self._flush_due = False
         self._on_drained: Callable[[], None] | None = None
         self.closed = False
         self.local_address = _address(sock.getsockname())
@@ -234,6 +235,16 @@ class TcpTransport:
             view = view[sent:]
         self._enqueue((view, out), len(view))
         self._out = self._spare.pop() if self._spare else OutBuffer(self._buffer_size)
+
+    def flush_soon(self) -> None:
+        """Send the batch when everything else is done that the loop has to do now: more replies may join it."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush_due = False
+        self.flush()
 
     def send_file(self, head: bytes, fd: int, offset: int, count: int) -> None:
         """Send a message that is `head` followed by `count` bytes of file `fd` from `offset`.
