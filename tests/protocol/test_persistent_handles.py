@@ -15,6 +15,7 @@ from smbd.wire.constants import (
     SMB2_DIALECT_300,
     SMB2_DIALECT_302,
     SMB2_DIALECT_311,
+    SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_GLOBAL_CAP_PERSISTENT_HANDLES,
     SMB2_LOCKFLAG_UNLOCK,
     SMB2_OPLOCK_LEVEL_BATCH,
@@ -35,6 +36,7 @@ from vfs.access import FILE_READ_ATTRIBUTES, GENERIC_ALL, GENERIC_READ
 from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN, FILE_OPEN_IF, FILE_SHARE_READ
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
+    STATUS_DUPLICATE_OBJECTID,
     STATUS_FILE_NOT_AVAILABLE,
     STATUS_LOCK_NOT_GRANTED,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -321,3 +323,40 @@ def test_ten_at_once_share_a_commit(ca, name):
     assert not any(one.interim for one in sent)
     for file in files:
         file.close()
+
+
+def create(tree, name, guid, **fields):
+    """Send a CREATE for a persistent handle; ``flags`` of the header make it a replay."""
+    body = CreateRequest(
+        name,
+        GENERIC_ALL,
+        0,
+        SHARE_ALL,
+        FILE_OPEN_IF,
+        contexts=request(guid, 0, SMB2_DHANDLE_FLAG_PERSISTENT),
+    )
+    return tree.send(SMB2_CREATE, body, **fields)
+
+
+@pytest.mark.parametrize("how", ["lost", "killed"])
+def test_a_create_that_is_sent_again_finds_what_it_made(server, killable, login, name, how):
+    client, guid = new_guid(), new_guid()
+    tree = killable(client_guid=client)
+    lost = File(tree, create(tree, name, guid).recv().body(CreateResponse))
+    lose_connection(server, tree) if how == "lost" else kill_worker(server, tree)
+    again = login(client_guid=client).tree_connect(SHARE)
+    file = File(again, create(again, name, guid, flags=SMB2_FLAGS_REPLAY_OPERATION).recv().body(CreateResponse))
+    assert file.persistent == lost.persistent
+    assert is_persistent(file)
+    file.close()
+
+
+def test_it_can_be_sent_again_while_the_handle_is_in_use(ca, name):
+    guid = new_guid()
+    file = File(ca, create(ca, name, guid).recv().body(CreateResponse))
+    file.write(b"used")
+    again = File(ca, create(ca, name, guid, flags=SMB2_FLAGS_REPLAY_OPERATION).recv().body(CreateResponse))
+    assert (again.persistent, again.volatile) == (file.persistent, file.volatile)
+    assert is_persistent(again)
+    assert create(ca, name, guid).recv().status == STATUS_DUPLICATE_OBJECTID
+    file.close()
