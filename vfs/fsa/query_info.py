@@ -22,7 +22,7 @@ FILE_BYTE_ALIGNMENT: Final = 0
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
-    links = 1 if fo.is_directory else status.nlink
+    links = 1 if fo.is_directory or (fo.stream is not None and status.is_directory) else status.nlink
     if delete_pending and links:
         links -= 1
     if fo.stream is not None:

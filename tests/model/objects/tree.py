@@ -62,12 +62,14 @@ class Link:
         return f"{above[0].path}\\{self.name}" if above else self.name
 
     def appear(self) -> None:
-        """Enter the name in its directory."""
+        """Enter the name in its directory, whose write time moves."""
+        self.parent.write_time = None
         self.parent.entries[self.name.lower()] = self
         self.file.links.append(self)
 
     def vanish(self) -> None:
-        """Take the name out of its directory."""
+        """Take the name out of its directory, whose write time moves."""
+        self.parent.write_time = None
         del self.parent.entries[self.name.lower()]
         self.file.links.remove(self)
 

@@ -115,6 +115,7 @@ def test_directories_have_streams(share: Share) -> None:
     put(fo, b"1")
     stat = query_info.stat(fo)
     assert not stat.directory
+    assert stat.number_of_links == 1
     assert stat.file_attributes == FILE_ATTRIBUTE_ARCHIVE
     assert names_of(base) == [":s:$DATA"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.unit.vfs_fsa.streams.support import get, names_of, put, refused
 from tests.unit.vfs_fsa.support import Share
 from vfs import ntstatus as nt
-from vfs.constants import (
-    FILE_SHARE_DELETE,
-)
+from vfs.access import FILE_ALL_ACCESS
+from vfs.constants import FILE_OPEN_IF, FILE_SHARE_DELETE
 from vfs.fsa import (
     close,
     link,
+    query_info,
     rename,
     set_info,
 )
@@ -94,3 +94,13 @@ def test_refused_renames(share: Share) -> None:
     directory_stream = share.create("dir:s")
     with refused(nt.STATUS_INVALID_PARAMETER):
         rename.rename(directory_stream, "::$DATA", replace=True)
+
+
+def test_a_stream_that_is_to_go_is_still_to_go_by_its_new_name(share: Share) -> None:
+    for new_name in (":other", ":S"):
+        fo = share.open("file:s", FILE_ALL_ACCESS, FILE_OPEN_IF)
+        set_info.set_disposition(fo, True)
+        rename.rename(fo, new_name, replace=False)
+        assert query_info.stat(fo).delete_pending
+        close.close_file(fo)
+        assert [one.name for one in query_info.streams(share.open("file"))] == ["::$DATA"]
