@@ -126,10 +126,11 @@ def read(connection: Connection, message: CreateRequest, *, replay: bool = False
         wish.create_guid = new.create_guid
         wish.persistent = bool(new.flags & SMB2_DHANDLE_FLAG_PERSISTENT)
         wish.timeout_ms = min(new.timeout or DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
-        made = _made_by(connection.ctx.databases, connection.client_guid, wish) if replay and wish.persistent else None
-        if made is not None:
-            wish.reconnect = made.open_global_id
-            wish.replays = True
+        if replay and wish.persistent:
+            made = made_by(connection.ctx.databases, connection.client_guid, wish.create_guid)
+            if made is not None:
+                wish.reconnect = made.open_global_id
+                wish.replays = True
     return wish
 
 
@@ -181,6 +182,8 @@ def reconnect(
         if record.persistent and databases.persistent is not None:
             databases.persistent.touch(handle_id)
         raise
+    if wish.replays:
+        file.create_action = cookie.create_action
     opened.file = file
     opened.granted_access = file.granted_access
     opened.durable, opened.resilient, opened.persistent = record.durable, record.resilient, record.persistent
@@ -190,10 +193,10 @@ def reconnect(
     return opened, file
 
 
-def _made_by(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | None:
+def made_by(databases: Databases, client_guid: bytes, create_guid: bytes) -> OpenGlobal | None:
     """Return the persistent handle that the client's create has made. Only after a failure, so it may take a while."""
     for _, one in databases.opens.items():  # noqa: PERF102 - a table, not a dict
-        if one.persistent and one.create_guid == wish.create_guid and one.client_guid == client_guid:
+        if one.persistent and one.create_guid == create_guid and one.client_guid == client_guid:
             return one
     return None
 
@@ -203,7 +206,7 @@ def _find(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | 
     handle_id = wish.reconnect or 0
     record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
     if record is None and wish.persistent:
-        record = _made_by(databases, client_guid, wish)
+        record = made_by(databases, client_guid, wish.create_guid)
     if record is not None and record.persistent and recovery.adopt(databases, record.open_global_id):
         return databases.opens.get(record.open_global_id)
     return record

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smbd.smb2.create_durable import made_by
 from smbd.wire.constants import (
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
     SMB2_CREATE_REQUEST_LEASE,
@@ -22,6 +23,7 @@ from smbd.wire.create_context_lease import unpack_lease
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DUPLICATE_OBJECTID,
+    STATUS_FILE_NOT_AVAILABLE,
     NTStatusError,
 )
 
@@ -84,6 +86,13 @@ async def perform(request: Request, session: Session, guid: bytes, create: Async
     request.outlives_channel = True
     try:
         result = await create
+    except NTStatusError as error:
+        replays.abandon(guid)
+        client = session.client
+        if error.status == STATUS_FILE_NOT_AVAILABLE and made_by(client.ctx.databases, client.client_guid, guid):
+            # By the very handle that the create has made, and that waits for its client.
+            raise NTStatusError(STATUS_DUPLICATE_OBJECTID, "the CreateGuid is that of a persistent handle") from None
+        raise
     except BaseException:
         replays.abandon(guid)
         raise

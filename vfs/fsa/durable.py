@@ -57,6 +57,7 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
             that stays: others may have changed the file.
         birth_ns: birth time of the file.
         lease_key: of its lease; empty if it holds an oplock.
+        create_action: of the create that made it: the answer should the client send that again.
     """
 
     file_id: bytes
@@ -73,9 +74,10 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
     oplock_level: int
     lease_key: bytes
     birth_ns: int
+    create_action: int = FILE_OPENED
 
 
-_COOKIE_VERSION: Final = 2
+_COOKIE_VERSION: Final = 3
 _ANY: Final = -1
 COOKIE_CODEC: Final = RecordCodec(DurableCookie, _COOKIE_VERSION, "durable cookie")
 
@@ -211,6 +213,7 @@ def _cookie(fo: FileObject, path: bytes, stat: Stat | None) -> DurableCookie:
         0 if oplock is None else oplock.level,
         b"" if oplock is None else oplock.lease_key,
         fo.stat.btime_ns,
+        fo.create_action,
     )
 
 
