@@ -33,7 +33,14 @@ from tests.servers import unlike_samba
 from tests.smbxcli import File, Offer, Session
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import FILE_READ_ATTRIBUTES, GENERIC_ALL, GENERIC_READ
-from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN, FILE_OPEN_IF, FILE_SHARE_READ
+from vfs.constants import (
+    FILE_CREATED,
+    FILE_DELETE_ON_CLOSE,
+    FILE_DIRECTORY_FILE,
+    FILE_OPEN,
+    FILE_OPEN_IF,
+    FILE_SHARE_READ,
+)
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DUPLICATE_OBJECTID,
@@ -345,8 +352,10 @@ def test_a_create_that_is_sent_again_finds_what_it_made(server, killable, login,
     lost = File(tree, create(tree, name, guid).recv().body(CreateResponse))
     lose_connection(server, tree) if how == "lost" else kill_worker(server, tree)
     again = login(client_guid=client).tree_connect(SHARE)
+    assert create(again, name, guid).recv().status == STATUS_DUPLICATE_OBJECTID
     file = File(again, create(again, name, guid, flags=SMB2_FLAGS_REPLAY_OPERATION).recv().body(CreateResponse))
     assert file.persistent == lost.persistent
+    assert file.response.create_action == FILE_CREATED
     assert is_persistent(file)
     file.close()
 
