@@ -33,6 +33,8 @@ _FILLING: Final[dict[int, Callable[[], object]]] = {16: object, 32: complex}
 #: There are no more holes than that; an interpreter with other pools gets no more filling.
 _FILLING_MAX: Final = 10_000
 _filling: Final[list[object]] = []
+_ROW: Final = 4
+"""So many blocks one behind the other are no accident."""
 
 
 def warm_up() -> None:
@@ -55,13 +57,21 @@ def warm_up() -> None:
 def fill_pools() -> None:
     """Fill the holes in the interpreter's pools of small objects, so that what comes lies together on fresh pages.
 
-    A worker that put its objects into holes would copy a page of the parent's for nearly each of them. A pool's first
-    block lies right behind its header: an object there means that no pool of its size has a hole any more.
+    A worker that put its objects into holes would copy a page of the parent's for nearly each of them. Blocks that
+    begin right behind a pool's header and follow each other come from a fresh pool: no pool of their size has a hole
+    any more.
     """
     for size in range(_BLOCK_STEP, _BLOCK_MAX + 1, _BLOCK_STEP):
         make = _FILLING.get(size) or partial(bytes, size - _BYTES_HEAD)
+        following = row = 0
         for _ in range(_FILLING_MAX):
             thing = make()
             _filling.append(thing)
-            if id(thing) % _POOL_SIZE == _POOL_HEADER:
+            address = id(thing)
+            if address % _POOL_SIZE == _POOL_HEADER:
+                row = 1
+            else:
+                row = row + 1 if row and address == following else 0
+            if row == _ROW:
                 break
+            following = address + size
