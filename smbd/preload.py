@@ -63,15 +63,16 @@ def fill_pools() -> None:
     """
     for size in range(_BLOCK_STEP, _BLOCK_MAX + 1, _BLOCK_STEP):
         make = _FILLING.get(size) or partial(bytes, size - _BYTES_HEAD)
-        following = row = 0
+        head = 0
         for _ in range(_FILLING_MAX):
             thing = make()
             _filling.append(thing)
             address = id(thing)
             if address % _POOL_SIZE == _POOL_HEADER:
-                row = 1
+                head, row = address, 0
+            elif head and address == head + (row + 1) * size:
+                row += 1
+                if row == _ROW:
+                    break
             else:
-                row = row + 1 if row and address == following else 0
-            if row == _ROW:
-                break
-            following = address + size
+                head = 0

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from vfs.fsa.params import OpenOwner
     from vfs.locking.brlock_db import ByteRangeLocks
     from vfs.locking.entry import ShareModeEntry
-    from vfs.locking.share_mode import ShareModeLock, ShareModes
+    from vfs.locking.share_mode import ShareModes
+    from vfs.locking.share_mode_lock import ShareModeLock
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume

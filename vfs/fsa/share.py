@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from messaging.server_id import ServerId
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenParams
-    from vfs.locking.share_mode import ShareModeLock
+    from vfs.locking.share_mode_lock import ShareModeLock
 
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
 _ALONE: Final = Contention()

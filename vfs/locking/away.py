@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from vfs.locking.oplock import Break
-    from vfs.locking.share_mode import ShareModeLock
+    from vfs.locking.share_mode_lock import ShareModeLock
 
 AWAY_LIMIT_S: Final = 35.0
 """How long a resilient handle may keep others waiting: as long as a client may take to answer a break."""

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from messaging.server_id import ServerId
     from vfs.file_id import FileId
     from vfs.fsa.file_object import FileObject
-    from vfs.locking.share_mode import ShareModeLock, ShareModes
+    from vfs.locking.share_mode import ShareModes
+    from vfs.locking.share_mode_lock import ShareModeLock
 
 _log = logging.getLogger(__name__)
 

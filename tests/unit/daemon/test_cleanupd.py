@@ -13,7 +13,7 @@ from smbd.daemons.cleanupd import Cleaner
 from smbd.xsrv.databases import open_databases
 from smbd.xsrv.records import CLIENT_CODEC, ChannelGlobal, ClientGlobal, OpenGlobal, SessionGlobal, TconGlobal
 from vfs.file_id import FileId
-from vfs.locking.share_mode import ShareModeEntry
+from vfs.locking.entry import ShareModeEntry
 
 DEAD = ServerId(pid=4_100_001, unique_id=11)
 OTHER_DEAD = ServerId(pid=4_100_002, unique_id=12)

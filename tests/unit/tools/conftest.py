@@ -12,7 +12,7 @@ from messaging.server_id import ServerId, new_server_id
 from smbd.xsrv.databases import open_databases
 from smbd.xsrv.records import ChannelGlobal, SessionGlobal, TconGlobal
 from vfs.file_id import FileId
-from vfs.locking.share_mode import ShareModeEntry
+from vfs.locking.entry import ShareModeEntry
 
 NOON = 1_795_348_800_000_000_000
 GONE = ServerId(pid=4_100_001, unique_id=5)

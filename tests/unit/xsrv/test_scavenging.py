@@ -15,7 +15,7 @@ from smbd.xsrv.records import OpenGlobal
 from vfs.file_id import FileId
 from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
 from vfs.locking.brlock import ByteRangeLock, LockOwner
-from vfs.locking.share_mode import ShareModeEntry
+from vfs.locking.entry import ShareModeEntry
 
 FILE = FileId(1, 5)
 NOW = 1_000_000_000_000
