@@ -43,7 +43,8 @@ class TdbDb(TdbBase):
         self._store = file.database.store
         self._delete = file.database.delete
 
-    def fetch_locked(self, key: bytes) -> TdbRecord:  # noqa: D102 - inherited
+    def _lock(self, key: bytes) -> ctypes.c_size_t:
+        """Lock the chain of `key` and return the length of that as the library takes it."""
         if _held and _held[-1].lock_order >= self.lock_order:
             base.raise_lock_order(self)
         length = len(key)
@@ -53,11 +54,15 @@ class TdbDb(TdbBase):
             raise DbError(f"{self.name} is closed")
         if _chainlock(handle, key, size):
             raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(handle)}")
+        return size
+
+    def fetch_locked(self, key: bytes) -> TdbRecord:  # noqa: D102 - inherited
+        size = self._lock(key)
         _held.append(self)
         try:
             return TdbRecord(self, key, size, self._get(key))
         except RuntimeError as error:
-            _chainunlock(handle, key, size)
+            _chainunlock(self.handle, key, size)
             base.unlocked(self)
             raise DbError(f"{self.name}: cannot read: {error}") from error
 
@@ -89,15 +94,7 @@ class TdbDb(TdbBase):
     ) -> bool:
         if if_also is not None:
             return super().delete_if(key, value, if_also)
-        if _held and _held[-1].lock_order >= self.lock_order:
-            base.raise_lock_order(self)
-        length = len(key)
-        size = _SIZES[length] if length < _SIZES_KNOWN else ctypes.c_size_t(length)
-        handle = self.handle
-        if handle is None:
-            raise DbError(f"{self.name} is closed")
-        if _chainlock(handle, key, size):
-            raise DbError(f"{self.name}: cannot lock: {libtdb.error_text(handle)}")
+        size = self._lock(key)
         try:
             if self._get(key) != value:
                 return False
@@ -105,7 +102,7 @@ class TdbDb(TdbBase):
         except RuntimeError as error:
             raise DbError(f"{self.name}: cannot delete: {error}") from error
         finally:
-            _chainunlock(handle, key, size)
+            _chainunlock(self.handle, key, size)
         return True
 
     def write(self, key: bytes, value: bytes) -> None:
