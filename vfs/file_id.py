@@ -20,6 +20,11 @@ class FileId(NamedTuple):
     ino: int
     extid: int = 0
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is that of a named stream."""
+        return self.extid != 0
+
     def key(self) -> bytes:
         """The database key, 24 bytes."""
         return _KEY.pack(self.dev, self.ino, self.extid)

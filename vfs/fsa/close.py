@@ -80,10 +80,9 @@ def _leave(fo: FileObject) -> None:
             if fo.is_directory:
                 when_unlocked(lambda: trigger.directory_deleted(fo.volume, fo.path))
         token = modes.delete_token(path)
-        if token is not None and modes.record is not None:
+        if token is not None:
             # No handle waits for its client when the file is to go.
-            name_of, is_away = modes.record.name_of, fo.volume.share_modes.is_away
-            modes.evict([entry for entry in modes.record.entries if name_of(entry) == path and is_away(entry)])
+            modes.evict([entry for entry in modes.opens_of(path) if fo.volume.share_modes.is_away(entry)])
         if token is not None and (fo.posix_delete or not modes.opens_of(path)):
             modes.clear_delete(path)
             # Under the lock, so that nobody opens what is about to go.

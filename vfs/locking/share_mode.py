@@ -152,14 +152,14 @@ class ShareModes:
         return None if stored is None else LOCKING_CODEC.decode(stored)
 
     def is_delete_pending(self, file_id: FileId, path: bytes) -> bool:
-        """Tell whether the name `path` of the file is delete-pending."""
+        """Tell whether the name `path` of the file, or the stream, is delete-pending."""
         stored = self._db.parse(file_id.key())
         if stored is None or stored == self._without_tokens:
             return False
         tokens = LOCKING_CODEC.decode(stored).delete_tokens
         if not tokens:
             self._without_tokens = stored
-        return any(token.path == path for token in tokens)
+        return any(file_id.is_stream or token.path == path for token in tokens)
 
     def live_record(self, file_id: FileId) -> ShareModeRecord | None:
         """Return the record of `file_id` without the entries of dead processes; None if nobody is left."""

@@ -15,6 +15,7 @@ from messaging.dbwrap.watch import Watch, WatchedRecord
 from messaging.server_id import ServerId
 from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
+from vfs.file_id import FileId
 from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
 from vfs.ntstatus import (
@@ -179,11 +180,9 @@ class ShareModeLock:
                 if entry.handle_id and not _caches_handle(entry, self._modes.find_lease):
                     self.refuse_unavailable((entry,))
 
-    @staticmethod
-    def _check(record: ShareModeRecord, path: bytes, access: int, share: int) -> None:
-        for token in record.delete_tokens:
-            if token.path == path:
-                raise NTStatusError(STATUS_DELETE_PENDING, "delete pending")
+    def _check(self, record: ShareModeRecord, path: bytes, access: int, share: int) -> None:
+        if record.delete_tokens and self.delete_token(path) is not None:
+            raise NTStatusError(STATUS_DELETE_PENDING, "delete pending")
         if access & CONFLICTING_ACCESS:
             for entry in record.entries:
                 if _excludes(entry, access, share):
@@ -323,9 +322,16 @@ class ShareModeLock:
         """Return the token if the name `path` is delete-pending."""
         if self.record is not None:
             for token in self.record.delete_tokens:
-                if token.path == path:
+                if self._goes_with(token.path, path):
                     return token
         return None
+
+    def _goes_with(self, path: bytes, other: bytes) -> bool:
+        """Tell whether deleting by the name `path` deletes by `other`.
+
+        A file loses the one name; a stream goes for all names of its file.
+        """
+        return path == other or FileId.from_key(self._db_record.key).is_stream
 
     def set_delete(self, token: DeleteToken) -> None:
         """Make the name `token.path` delete-pending; a token that is there already stays."""
@@ -336,15 +342,17 @@ class ShareModeLock:
     def clear_delete(self, path: bytes) -> None:
         """Withdraw the delete-pending state of the name `path`."""
         if self.record is not None and self.record.delete_tokens:
-            self.record.delete_tokens = [token for token in self.record.delete_tokens if token.path != path]
+            self.record.delete_tokens = [
+                token for token in self.record.delete_tokens if not self._goes_with(token.path, path)
+            ]
             self.changed()
 
-    def opens_of(self, path: bytes) -> int:
-        """Return how many opens there are by the name `path`."""
+    def opens_of(self, path: bytes) -> list[ShareModeEntry]:
+        """Return the opens that keep what is deleted by the name `path`."""
         record = self.record
         if record is None:
-            return 0
-        return sum(record.name_of(entry) == path for entry in record.entries)
+            return []
+        return [entry for entry in record.entries if self._goes_with(path, record.name_of(entry))]
 
     def rename(self, old: bytes, new: bytes) -> None:
         """Change the name of all opens by the name `old`."""

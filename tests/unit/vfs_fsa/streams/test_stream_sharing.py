@@ -87,6 +87,24 @@ def test_deleting_a_stream_leaves_the_file(share: Share) -> None:
     assert get(share.open("file")) == b"base"
 
 
+def test_a_stream_goes_for_all_names_of_its_file(share: Share) -> None:
+    one = share.create("file:s")
+    os.link(share.root / "file", share.root / "second")
+    other = share.open("second:s")
+    set_info.set_disposition(one, delete_file=True)
+    assert query_info.stat(other).delete_pending
+    close.close_file(one)
+    for path in ("file:s", "second:s"):
+        with refused(nt.STATUS_DELETE_PENDING):
+            share.open(path)
+    set_info.set_disposition(other, delete_file=False)
+    close.close_file(share.open("file:s", DELETE, options=FILE_DELETE_ON_CLOSE))
+    close.close_file(other)
+    for path in ("file:s", "second:s"):
+        with refused(nt.STATUS_OBJECT_NAME_NOT_FOUND):
+            share.open(path)
+
+
 def test_delete_on_close_of_a_stream(share: Share) -> None:
     close.close_file(share.create("file:s", options=FILE_DELETE_ON_CLOSE))
     assert os.listxattr(share.root / "file").count(XATTR) == 0
