@@ -8,6 +8,7 @@ first, so that none of them is what the end waits for.
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import shutil
 import subprocess
@@ -53,6 +54,20 @@ def _empty(directory: Path) -> None:
             entry.unlink(missing_ok=True)
 
 
+def _put(share: Path, file: str, contents: str) -> None:
+    """Make a file of the share, or a stream of one, where both servers look for it."""
+    name, _, stream = file.partition(":")
+    path = share / name
+    for directory in reversed(path.relative_to(share).parents[:-1]):
+        (share / directory).mkdir(exist_ok=True)
+        (share / directory).chmod(0o777)
+    if stream:
+        os.setxattr(path, f"user.DosStream.{stream}:$DATA", contents.encode() + b"\0")
+        return
+    path.write_text(contents)
+    path.chmod(0o777)
+
+
 def run_leaf(
     server: Server, name: str, *, limit: float, options: Sequence[str] = (), setup: Setup = _PLAIN
 ) -> Report:
@@ -71,9 +86,7 @@ def run_leaf(
         server.start()
     _empty(server.share_path("tmp"))
     for file, contents in setup.files:
-        path = server.share_path("tmp") / file
-        path.write_text(contents)
-        path.chmod(0o777)
+        _put(server.share_path("tmp"), file, contents)
     logs_before = {log: len(text) for log, text in server.logs().items()}
     command = [SMBTORTURE, "//127.0.0.1/tmp", "-p", str(server.port), "-U", server.credentials]
     command += [f"--option={option}" for option in options]

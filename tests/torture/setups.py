@@ -5,7 +5,7 @@ An INI file; a section's name is a suite, a leaf test or a shell pattern as in `
     share PARAMETER = VALUE     a parameter of the share that is tested
     global PARAMETER = VALUE    a parameter of [global]
     option NAME = VALUE         an option of smbtorture
-    file NAME = CONTENTS        a file in the share, there before the test
+    file PATH = CONTENTS        a file in the share, or a stream of one (FILE:STREAM), there before the test
     limit = SECONDS             how long the test may take
 
 In values DIR is the server's directory. A test with parameters of its own gets a server of its own.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.fsa import access_check
 from vfs.fsa.names import to_smb, to_unix
-from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, NTStatusError
+from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, STATUS_MEDIA_WRITE_PROTECTED, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.file_id import FileId
@@ -31,6 +31,7 @@ class FileObject:
         fd: descriptor; an O_PATH one if `path_only`. -1 after `close_file`.
         path: unix path relative to the share as spelled on disk; empty is the root. Of a stream: of its file.
         granted_access: what the opener was given; every operation checks against it.
+        withheld_access: what the opener may think it was given beyond that, of a file that cannot change.
         create_action: FILE_SUPERSEDED, FILE_OPENED, FILE_CREATED or FILE_OVERWRITTEN.
         delete_on_close: opened with FILE_DELETE_ON_CLOSE (takes effect when this open closes).
         stream: contents of the named stream that is open; None for the file itself, whose contents are behind `fd`.
@@ -84,6 +85,7 @@ class FileObject:
         "token",
         "volume",
         "watch",
+        "withheld_access",
         "written",
     )
 
@@ -109,6 +111,7 @@ class FileObject:
         self.is_directory = stat.mode & _S_IFMT == S_IFDIR
         self.path_only = False
         self.granted_access = 0
+        self.withheld_access = 0
         self.share_access = 0
         self.create_options = 0
         self.create_action = 0
@@ -156,19 +159,25 @@ class FileObject:
         """Check that all rights of `access` were granted.
 
         Raises:
-            NTStatusError: STATUS_ACCESS_DENIED.
+            NTStatusError: STATUS_ACCESS_DENIED, STATUS_MEDIA_WRITE_PROTECTED.
         """
         if access & ~self.granted_access:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for that")
+            raise self.refusal(access)
 
     def require_any(self, access: int) -> None:
         """Check that one of the rights of `access` was granted.
 
         Raises:
-            NTStatusError: STATUS_ACCESS_DENIED.
+            NTStatusError: STATUS_ACCESS_DENIED, STATUS_MEDIA_WRITE_PROTECTED.
         """
         if not access & self.granted_access:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for that")
+            raise self.refusal(access)
+
+    def refusal(self, access: int) -> NTStatusError:
+        """Return why what takes `access` is not done, which was not granted."""
+        if access & self.withheld_access:
+            return NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "a snapshot does not change")
+        return NTStatusError(STATUS_ACCESS_DENIED, "not opened for that")
 
     def refresh(self) -> Stat:
         """Read the status of the file anew.

@@ -122,6 +122,8 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
                 watch = leased
             else:
                 if fo is not None:
+                    if params.withheld_access:
+                        fo.withheld_access = params.withheld_access
                     return fo
                 races += 1
                 continue

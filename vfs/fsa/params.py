@@ -27,6 +27,7 @@ class OpenParams(msgspec.Struct, gc=False):
         security_descriptor: self-relative, from the SecD create context.
         extended_attributes: from the ExtA create context.
         timewarp: FILETIME of the TWrp create context, 0 if absent.
+        withheld_access: rights to change that were asked for where nothing changes; the open goes on without them.
         attempts: how often the open has waited for oplock breaks of others.
         watch: by which it has waited, and may have to again.
         patience: with clients that are away.
@@ -42,6 +43,7 @@ class OpenParams(msgspec.Struct, gc=False):
     security_descriptor: bytes | None = None
     extended_attributes: list[EaEntry] | None = None
     timewarp: int = 0
+    withheld_access: int = 0
     attempts: int = 0
     watch: Watch | None = None
     patience: Patience | None = None

@@ -6,9 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from vfs.access import FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, MAXIMUM_ALLOWED, map_generic
+from vfs.access import FILE_GENERIC_READ, MAXIMUM_ALLOWED, map_generic
 from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_OPEN, FILE_OPEN_IF
 from vfs.fsa import times
+from vfs.fsa.access_check import WRITE_RIGHTS
 from vfs.ntstatus import STATUS_MEDIA_WRITE_PROTECTED, STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 LABEL_FORMAT: Final = "@GMT-%Y.%m.%d-%H.%M.%S"
 """How snapshots are named on the wire, [MS-SMB2] 2.2.32.2."""
 _TOKEN: Final = re.compile(rb"@GMT-\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d")
-_READS: Final = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE
 _NS: Final = 1_000_000_000
 
 
@@ -30,6 +30,8 @@ def label(moment: int) -> str:
 
 def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
     """Let an open that names a snapshot open the file there, for reading only; leave all others as they are.
+
+    As with Windows and Samba it may ask for more, and what takes that is refused later: STATUS_MEDIA_WRITE_PROTECTED.
 
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND (no such snapshot), STATUS_MEDIA_WRITE_PROTECTED.
@@ -47,12 +49,11 @@ def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
     if desired & MAXIMUM_ALLOWED:
         desired = desired & ~MAXIMUM_ALLOWED | FILE_GENERIC_READ
     if (
-        desired & ~_READS
-        or params.create_disposition not in {FILE_OPEN, FILE_OPEN_IF}
-        or params.create_options & FILE_DELETE_ON_CLOSE
+        params.create_disposition not in {FILE_OPEN, FILE_OPEN_IF} or params.create_options & FILE_DELETE_ON_CLOSE
     ):
         raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "a snapshot does not change")
-    params.desired_access = desired
+    params.withheld_access = desired & WRITE_RIGHTS
+    params.desired_access = desired & ~WRITE_RIGHTS
     params.create_disposition = FILE_OPEN
 
 

@@ -35,13 +35,13 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory), STATUS_INVALID_PARAMETER,
-            STATUS_FILE_LOCK_CONFLICT, STATUS_DISK_FULL, or what the system call said.
+            STATUS_FILE_LOCK_CONFLICT, STATUS_DISK_FULL, STATUS_MEDIA_WRITE_PROTECTED, or what the system call said.
     """
     if fo.is_directory:
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "write to a directory")
     access = fo.granted_access
     if not access & _WRITE:
-        raise NTStatusError(STATUS_ACCESS_DENIED, "not opened for writing")
+        raise fo.refusal(_WRITE)
     try:
         if offset == OFFSET_CURRENT:
             offset = fo.position

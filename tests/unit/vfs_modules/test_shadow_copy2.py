@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from vfs.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_DATA, MAXIMUM_ALLOWED
-from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
-from vfs.fsa import read, snapshots, times
+from vfs.access import DELETE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_DATA, MAXIMUM_ALLOWED
+from vfs.constants import FILE_CREATE, FILE_DELETE_ON_CLOSE, FILE_OPEN, FILE_OPEN_IF, FILE_OVERWRITE
+from vfs.fsa import read, set_info, snapshots, times, write
 from vfs.modules.base import ModuleError
-from vfs.ntstatus import STATUS_MEDIA_WRITE_PROTECTED, STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
+from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
+    STATUS_MEDIA_WRITE_PROTECTED,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    NTStatusError,
+)
 
 OLD, NEW = 1_336_640_400, 1_336_726_800  # 2012-05-10 and 2012-05-11, 09:00 UTC
 TIMEWARP = times.to_filetime(OLD * 1_000_000_000)
@@ -59,11 +64,33 @@ def test_the_file_as_it_was(share, path, more, access, disposition):
     assert contents(share.open("directory\\file")) == "now"
 
 
-@pytest.mark.parametrize(("access", "disposition"), [(FILE_GENERIC_WRITE, FILE_OPEN), (FILE_READ_DATA, FILE_CREATE)])
-def test_what_was_does_not_change(share, access, disposition):
+@pytest.mark.parametrize(
+    ("disposition", "options"), [(FILE_CREATE, 0), (FILE_OVERWRITE, 0), (FILE_OPEN, FILE_DELETE_ON_CLOSE)]
+)
+def test_what_was_is_not_made_or_deleted(share, disposition, options):
     with pytest.raises(NTStatusError) as caught:
-        share.open("directory\\file", access, disposition, timewarp=TIMEWARP)
+        share.open("directory\\file", FILE_READ_DATA | DELETE, disposition, options=options, timewarp=TIMEWARP)
     assert caught.value.status == STATUS_MEDIA_WRITE_PROTECTED
+
+
+@pytest.mark.parametrize(
+    ("access", "change"),
+    [
+        (FILE_GENERIC_WRITE, lambda file: write.write(file, 0, memoryview(b"new"))),
+        (FILE_GENERIC_WRITE, lambda file: set_info.set_end_of_file(file, 0)),
+        (DELETE, lambda file: set_info.set_disposition(file, delete_file=True)),
+    ],
+)
+def test_what_was_does_not_change(share, access, change):
+    for asked, status in (
+        (FILE_READ_DATA | access, STATUS_MEDIA_WRITE_PROTECTED),
+        (FILE_READ_DATA, STATUS_ACCESS_DENIED),
+    ):
+        file = share.open("directory\\file", asked, timewarp=TIMEWARP)
+        with pytest.raises(NTStatusError) as caught:
+            change(file)
+        assert caught.value.status == status
+        assert contents(file) == str(OLD)
 
 
 def test_what_was_not_is_not_found(share, stacked):
