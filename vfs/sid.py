@@ -148,6 +148,7 @@ SID_UNIX_USERS: Final = Sid("S-1-22-1")
 SID_UNIX_GROUPS: Final = Sid("S-1-22-2")
 #: [MS-NFS] style mode ACE namespace: S-1-5-88-{1 uid,2 gid,3 mode}.
 SID_NFS: Final = Sid("S-1-5-88")
+SID_NFS_MODE: Final = SID_NFS.child(3)
 
 #: Names people know, for messages and administration tools ([MS-DTYP] 2.4.2.4).
 WELL_KNOWN: Final[dict[Sid, str]] = {

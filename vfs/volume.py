@@ -77,6 +77,7 @@ class VolumeOptions:
         "nt_acl_support",
         "oplocks",
         "persistent_handles",
+        "posix",
         "posix_locking",
         "preserve_case",
         "read_only",
@@ -143,6 +144,8 @@ class VolumeOptions:
         """`acl_xattr:ignore system acls`: stored descriptors and POSIX permissions do not follow each other."""
         self.acl_xattr_name = "security.NTACL"
         self.mangled_names = MANGLED_ILLEGAL
+        self.posix = False
+        """The view of the share that opens with the POSIX extensions of SMB 3.1.1 have."""
         self.posix_locking = True
         self.strict_locking = True
         self.oplocks = True

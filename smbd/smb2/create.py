@@ -6,7 +6,15 @@ from typing import Final
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
-from smbd.smb2 import create_app_instance, create_durable, create_leases, create_reparse, create_replay, persistence
+from smbd.smb2 import (
+    create_app_instance,
+    create_durable,
+    create_leases,
+    create_reparse,
+    create_replay,
+    persistence,
+    posix_extensions,
+)
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
@@ -16,6 +24,7 @@ from smbd.wire.constants import (
     SMB2_CREATE_QUERY_ON_DISK_ID,
     SMB2_CREATE_REQUEST_LEASE,
     SMB2_CREATE_SD_BUFFER,
+    SMB2_CREATE_TAG_POSIX,
     SMB2_CREATE_TIMEWARP_TOKEN,
     SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_IMPERSONATION_DELEGATE,
@@ -39,7 +48,7 @@ from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.open import open_file
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
-from vfs.fsa.reparse import ReparsePointError
+from vfs.fsa.reparse import ReparsePointError, StoppedOnLinkError
 from vfs.locking.oplock import OPLOCK_NONE
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -80,18 +89,21 @@ def handle(request: Request) -> Result | AsyncResult:
         return _open_pipe(request, message)
     if not tcon.maximal_access:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the user may not use the share")
-    if message.name.startswith("\\") and not reconnects:
+    volume = tcon.volume
+    if message.contexts:
+        volume = posix_extensions.view(request, message, tcon) or volume
+    if message.name.startswith("\\") and not reconnects and not volume.options.posix:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
     if not message.contexts:
-        return _open_file(request, message, tcon.volume, tcon.token)
+        return _open_file(request, message, volume, tcon.token)
     guid = create_replay.create_guid(request, message)
     instance = create_app_instance.read(request, message)
     made = create_replay.find(request, session, message, guid) if guid else None
     if made is not None and made.file is not None:
         return _answer_replay(request, message, made, made.file)
-    create: AsyncResult = _open_file(request, message, tcon.volume, tcon.token)
+    create: AsyncResult = _open_file(request, message, volume, tcon.token)
     if instance is not None:
-        create = create_app_instance.perform(request, session, tcon, tcon.volume, instance, create)
+        create = create_app_instance.perform(request, session, tcon, volume, instance, create)
     return create_replay.perform(request, session, guid, create) if guid else create
 
 
@@ -143,6 +155,8 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     )
     if contexts:
         _read_contexts(message, params)
+        if volume.options.posix:
+            posix_extensions.read(message, params)
     # Once the open waits, the message is not to be relied on any more.
     asked = contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
     maximal_access = None if asked is None else bytes(asked)
@@ -167,6 +181,8 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
         file = await open_file(volume, token, params, owner)
     except ReparsePointError as point:
         raise create_reparse.stopped(request, point) from None
+    except StoppedOnLinkError as stop:
+        raise create_reparse.stopped_on_link(request, stop.link) from None
     if params.attempts and (not session.valid or session.tcons.get(tcon.wire_id) is not tcon):
         close_file(file)
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
@@ -243,6 +259,8 @@ def _answer_contexts(file: FileObject, maximal_access: bytes | None, *, on_disk_
         answer[SMB2_CREATE_REQUEST_LEASE] = lease
     if on_disk_id:
         answer[SMB2_CREATE_QUERY_ON_DISK_ID] = QueryOnDiskIdResponse(file.file_id.ino, file.file_id.dev).pack()
+    if file.volume.options.posix:
+        answer[SMB2_CREATE_TAG_POSIX] = posix_extensions.answer(file)
     return answer
 
 

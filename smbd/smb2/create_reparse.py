@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from smbd.smb2.request import Request
 from smbd.wire.buffer import encode_utf16
-from smbd.wire.constants import SMB2_DIALECT_311, SMB2_ERROR_ID_DEFAULT
+from smbd.wire.constants import SMB2_DIALECT_311, SMB2_ERROR_ID_DEFAULT, SYMLINK_FLAG_RELATIVE
 from smbd.wire.error import ErrorContext, SymbolicLinkError, pack_contexts
 from smbd.wire.errors import WireError
 from smbd.wire.fscc.reparse import ReparseDataBuffer, SymbolicLinkReparse
-from vfs.fsa.reparse import ReparsePointError
+from vfs.fsa.reparse import ReparsePointError, SymbolicLink
 from vfs.ntstatus import STATUS_IO_REPARSE_DATA_INVALID, STATUS_STOPPED_ON_SYMLINK, NTStatusError
 
 
@@ -20,8 +20,23 @@ def stopped(request: Request, found: ReparsePointError) -> NTStatusError:
         link = SymbolicLinkReparse.unpack(ReparseDataBuffer.unpack(found.point).data)
     except WireError as error:
         return NTStatusError(STATUS_IO_REPARSE_DATA_INVALID, str(error))
-    unparsed = len(encode_utf16(found.unparsed))
+    return _stopped(request, link, len(encode_utf16(found.unparsed)))
+
+
+def stopped_on_link(request: Request, link: SymbolicLink) -> NTStatusError:
+    """Return the error that answers an open with the POSIX extensions which met a link of the file system."""
+    return _stopped(request, of_link(link), 0)
+
+
+def of_link(link: SymbolicLink) -> SymbolicLinkReparse:
+    """Return what a symbolic link of the file system is as a reparse point."""
+    target = link.target.replace("/", "\\")
+    return SymbolicLinkReparse(target, target, 0 if target.startswith("\\") else SYMLINK_FLAG_RELATIVE)
+
+
+def _stopped(request: Request, link: SymbolicLinkReparse, unparsed: int) -> NTStatusError:
     data = SymbolicLinkError(unparsed, link.substitute_name, link.print_name, link.flags).pack()
     if request.connection.dialect < SMB2_DIALECT_311:
-        return NTStatusError(found.status, "symbolic link", data)
-    return NTStatusError(found.status, "symbolic link", pack_contexts([ErrorContext(SMB2_ERROR_ID_DEFAULT, data)]), 1)
+        return NTStatusError(STATUS_STOPPED_ON_SYMLINK, "symbolic link", data)
+    contexts = pack_contexts([ErrorContext(SMB2_ERROR_ID_DEFAULT, data)])
+    return NTStatusError(STATUS_STOPPED_ON_SYMLINK, "symbolic link", contexts, 1)

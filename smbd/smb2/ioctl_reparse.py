@@ -6,9 +6,9 @@ import os
 import stat
 from typing import Final
 
+from smbd.smb2.create_reparse import of_link
 from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.wire.buffer import Buffer
-from smbd.wire.constants import SYMLINK_FLAG_RELATIVE
 from smbd.wire.errors import WireError
 from smbd.wire.fscc import reparse as wire
 from vfs.fsa import reparse
@@ -46,10 +46,7 @@ def _pack(found: bytes | reparse.SymbolicLink | reparse.SpecialFile) -> bytes:
     if isinstance(found, bytes):
         return found
     if isinstance(found, reparse.SymbolicLink):
-        target = found.target.replace("/", "\\")
-        flags = 0 if target.startswith("\\") else SYMLINK_FLAG_RELATIVE
-        link = wire.SymbolicLinkReparse(target, target, flags)
-        return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_SYMLINK, link.pack()).pack()
+        return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_SYMLINK, of_link(found).pack()).pack()
     special = wire.NfsReparse(_KINDS.get(found.kind, 0), "", os.major(found.rdev), os.minor(found.rdev))
     return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_NFS, special.pack()).pack()
 

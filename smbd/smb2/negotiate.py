@@ -15,6 +15,7 @@ from smbd.gensec import negotiate_token
 from smbd.smb2 import algorithms
 from smbd.smb2.request import AsyncResult, ProtocolViolation, Reply, Request, Result
 from smbd.wire.constants import (
+    SMB2_CREATE_TAG_POSIX,
     SMB2_DIALECT_2FF,
     SMB2_DIALECT_202,
     SMB2_DIALECT_210,
@@ -32,6 +33,7 @@ from smbd.wire.constants import (
     SMB2_NEGOTIATE,
     SMB2_NEGOTIATE_SIGNING_ENABLED,
     SMB2_NEGOTIATE_SIGNING_REQUIRED,
+    SMB2_POSIX_EXTENSIONS_AVAILABLE,
     SMB2_PREAUTH_INTEGRITY_CAPABILITIES,
     SMB2_PREAUTH_INTEGRITY_SHA512,
     SMB2_SIGNING_AES_CMAC,
@@ -43,6 +45,7 @@ from smbd.wire.negotiate import NegotiateRequest, NegotiateResponse
 from smbd.wire.negotiate_contexts import (
     EncryptionCapabilities,
     NegotiateContext,
+    PosixExtensionsAvailable,
     PreauthIntegrityCapabilities,
     SigningCapabilities,
 )
@@ -276,4 +279,12 @@ def _contexts(connection: Connection, offered: list[NegotiateContext]) -> list[N
         if algorithm is not None:
             connection.signing_algorithm = algorithm
             answer.append(NegotiateContext(SMB2_SIGNING_CAPABILITIES, SigningCapabilities([algorithm]).pack()))
+
+    found = by_type.get(SMB2_POSIX_EXTENSIONS_AVAILABLE)
+    if found is not None and connection.ctx.config.globals.share_defaults.smb3_unix_extensions:
+        versions = PosixExtensionsAvailable.unpack(found.data).versions
+        connection.posix_extensions = SMB2_CREATE_TAG_POSIX in versions
+        if connection.posix_extensions:
+            spoken = PosixExtensionsAvailable([SMB2_CREATE_TAG_POSIX])
+            answer.append(NegotiateContext(SMB2_POSIX_EXTENSIONS_AVAILABLE, spoken.pack()))
     return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from smbd.smb2 import respond
+from smbd.smb2 import posix_extensions, respond
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import Request, Result
 from smbd.wire.constants import (
@@ -28,6 +28,7 @@ from vfs.constants import (
     FileIdBothDirectoryInformation,
     FileIdExtdDirectoryInformation,
     FileIdFullDirectoryInformation,
+    FilePosixInformation,
 )
 from vfs.fsa import directory
 from vfs.fsa.directory import DirectoryScan
@@ -72,7 +73,9 @@ def handle(request: Request) -> Result:
     file = opened.file
     if file is None or not file.is_directory:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "not a directory")
-    if message.file_information_class not in DIRECTORY_INFORMATION_CLASSES:
+    if message.file_information_class not in DIRECTORY_INFORMATION_CLASSES and not (
+        message.file_information_class == FilePosixInformation and file.volume.options.posix
+    ):
         raise NTStatusError(STATUS_INVALID_INFO_CLASS)
     if not file.granted_access & FILE_LIST_DIRECTORY:
         raise NTStatusError(STATUS_ACCESS_DENIED)
@@ -81,8 +84,18 @@ def handle(request: Request) -> Result:
     in_place = frame is not None
     if frame is None:
         frame = memoryview(bytearray(OUTPUT_BUFFER_OFFSET + size))
-    encoder = DirectoryEncoder(message.file_information_class, frame, OUTPUT_BUFFER_OFFSET, size)
     first_time = not scan.returned
+    fill = posix_extensions.list_entries if message.file_information_class == FilePosixInformation else _list_entries
+    length = fill(scan, frame[OUTPUT_BUFFER_OFFSET : OUTPUT_BUFFER_OFFSET + size], message)
+    if not length:
+        raise NTStatusError(STATUS_NO_SUCH_FILE if first_time else STATUS_NO_MORE_FILES)
+    total = pack_output_buffer_into(frame, 0, length)
+    return total - SMB2_HEADER_SIZE if in_place else frame[SMB2_HEADER_SIZE:total]
+
+
+def _list_entries(scan: DirectoryScan, buffer: memoryview, message: QueryDirectoryRequest) -> int:
+    """Put as many entries into `buffer` as it holds and return their length, 0 at the end."""
+    encoder = DirectoryEncoder(message.file_information_class, buffer, 0, len(buffer))
     single = bool(message.flags & SMB2_RETURN_SINGLE_ENTRY)
     for entry in scan.at_once():
         if not encoder.add(
@@ -106,10 +119,7 @@ def handle(request: Request) -> Result:
             break
         if single:
             break
-    if not encoder.length:
-        raise NTStatusError(STATUS_NO_SUCH_FILE if first_time else STATUS_NO_MORE_FILES)
-    total = pack_output_buffer_into(frame, 0, encoder.length)
-    return total - SMB2_HEADER_SIZE if in_place else frame[SMB2_HEADER_SIZE:total]
+    return encoder.length
 
 
 def _scan(opened: Open, file: FileObject, message: QueryDirectoryRequest) -> DirectoryScan:

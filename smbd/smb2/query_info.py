@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smbd.smb2 import query_file_info, query_fs_info, quota
+from smbd.smb2 import posix_extensions, query_file_info, query_fs_info, quota
 from smbd.smb2.credits import check_charge
 from smbd.smb2.request import Reply, Request, Result
 from smbd.wire.buffer import Buffer
@@ -14,7 +14,7 @@ from smbd.wire.constants import (
     SMB2_DIALECT_311,
 )
 from smbd.wire.query_info import QueryInfoRequest, QueryInfoResponse
-from vfs.constants import FileNormalizedNameInformation
+from vfs.constants import FileNormalizedNameInformation, FilePosixInformation
 from vfs.fsa import security
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
@@ -50,8 +50,12 @@ def handle(request: Request) -> Result:
     if kind == SMB2_0_INFO_FILE:
         if message.file_info_class == FileNormalizedNameInformation and request.connection.dialect < SMB2_DIALECT_311:
             raise NTStatusError(STATUS_NOT_SUPPORTED, "normalized names are for SMB 3.1.1")
+        if message.file_info_class == FilePosixInformation and file.volume.options.posix:
+            return _fit(*posix_extensions.of_file(file), wanted)
         return _fit(*query_file_info.of_file(file, message), wanted)
     if kind == SMB2_0_INFO_FILESYSTEM:
+        if message.file_info_class == FilePosixInformation and file.volume.options.posix:
+            return _fit(*posix_extensions.of_volume(file), wanted)
         return _fit(*query_fs_info.of_volume(file, message.file_info_class), wanted)
     if kind == SMB2_0_INFO_SECURITY:
         return _security(file, message.additional_information, wanted)

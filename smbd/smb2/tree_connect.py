@@ -139,11 +139,12 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
     if share.max_connections > 0 and _connections(request, share) >= share.max_connections:
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, f"share {share.name} is full")
     token = access.session.token
+    make = partial(
+        make_volume, connection.ctx, share, path, read_only=access.read_only, expand=partial(_expand, context)
+    )
     credentials.impersonate(token.unix)
     try:
-        volume = make_volume(
-            connection.ctx, share, path, read_only=access.read_only, expand=partial(_expand, context)
-        )
+        volume = make()
     except PermissionError as error:
         raise NTStatusError(STATUS_ACCESS_DENIED, f"share {share.name}: {error}") from error
     except OSError as error:
@@ -161,6 +162,7 @@ def _connect_disk(request: Request, session: Session, info: SessionInfo, name: s
         volume,
         READ_ONLY_ACCESS if access.read_only else FILE_ALL_ACCESS,
         encryption_required=encryption_required,
+        make_posix_volume=partial(make, posix=True),
     )
 
 
@@ -184,6 +186,8 @@ def change_user(request: Request, session: Session, info: SessionInfo) -> None:
         tcon.token = access.session.token
         tcon.maximal_access = READ_ONLY_ACCESS if access.read_only else FILE_ALL_ACCESS
         tcon.volume.options.read_only = access.read_only
+        if tcon.posix_volume is not None:
+            tcon.posix_volume.options.read_only = access.read_only
 
 
 def _expand(context: SubstContext, text: str) -> str:

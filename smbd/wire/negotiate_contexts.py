@@ -13,6 +13,7 @@ from smbd.wire.constants import (
     SMB2_COMPRESSION_CAPABILITIES,
     SMB2_ENCRYPTION_CAPABILITIES,
     SMB2_NETNAME_NEGOTIATE_CONTEXT_ID,
+    SMB2_POSIX_EXTENSIONS_AVAILABLE,
     SMB2_PREAUTH_INTEGRITY_CAPABILITIES,
     SMB2_RDMA_TRANSFORM_CAPABILITIES,
     SMB2_SIGNING_CAPABILITIES,
@@ -26,6 +27,7 @@ _COUNT: Final = struct.Struct("<H")
 _COMPRESSION: Final = struct.Struct("<HHI")  # CompressionAlgorithmCount, Padding, Flags
 _RDMA: Final = struct.Struct("<HHI")  # TransformCount, Reserved1, Reserved2
 _FLAGS: Final = struct.Struct("<I")
+_GUID_SIZE: Final = 16
 
 
 class NegotiateContext(msgspec.Struct, gc=False):
@@ -237,3 +239,27 @@ class SigningCapabilities(msgspec.Struct, gc=False):
         """
         _need(data, _COUNT.size, "signing capabilities")
         return cls(_unpack_ids(data, _COUNT.size, _COUNT.unpack_from(data)[0], "signing capabilities"))
+
+
+class PosixExtensionsAvailable(msgspec.Struct, gc=False):
+    """SMB2_POSIX_EXTENSIONS_AVAILABLE of the SMB3 POSIX extensions: the versions, each a GUID of 16 bytes."""
+
+    context_type: ClassVar[int] = SMB2_POSIX_EXTENSIONS_AVAILABLE
+
+    versions: list[bytes]
+
+    def pack(self) -> bytes:
+        """Return the context's data."""
+        return b"".join(self.versions)
+
+    @classmethod
+    def unpack(cls, data: Buffer) -> PosixExtensionsAvailable:
+        """Read the context's data.
+
+        Raises:
+            WireError: It is empty or no list of GUIDs.
+        """
+        if not data or len(data) % _GUID_SIZE:
+            raise WireError("POSIX extensions: no list of GUIDs")
+        raw = bytes(data)
+        return cls([raw[at : at + _GUID_SIZE] for at in range(0, len(raw), _GUID_SIZE)])

@@ -70,6 +70,7 @@ class Connection:
         client_guid, client_capabilities, client_security_mode, client_dialects: what the client said.
         cipher: SMB2_ENCRYPTION_*, 0 if there is none.
         signing_algorithm: SMB2_SIGNING_*.
+        posix_extensions: both sides have the POSIX extensions, 3.1.1 only.
         preauth: hash over NEGOTIATE, 3.1.1 only.
         max_transact, max_read, max_write: bytes.
         sessions: SessionId -> session that has a channel here, or is being set up here.
@@ -101,6 +102,7 @@ class Connection:
         self.client_dialects: list[int] = []
         self.cipher = 0
         self.signing_algorithm = 0
+        self.posix_extensions = False
         self.preauth: PreauthHash | None = None
         self.max_transact = 65536
         self.max_read = 65536

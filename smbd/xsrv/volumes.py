@@ -121,8 +121,21 @@ def split_patterns(text: str) -> list[str]:
     return [pattern for pattern in text.split("/") if pattern]
 
 
+def _make_posix(options: VolumeOptions) -> None:
+    """Make the options those of a view in which names and modes are as in Unix."""
+    options.posix = True
+    options.preserve_case = options.short_preserve_case = True
+    options.mangled_names = MANGLED_NO
+
+
 def make_volume(
-    ctx: ServerContext, share: ShareParams, path: str, *, read_only: bool, expand: Callable[[str], str] = str
+    ctx: ServerContext,
+    share: ShareParams,
+    path: str,
+    *,
+    read_only: bool,
+    expand: Callable[[str], str] = str,
+    posix: bool = False,
 ) -> Volume:
     """Open the root of a share and stack its modules on it.
 
@@ -132,6 +145,7 @@ def make_volume(
         path: its root directory.
         read_only: this user may not change anything.
         expand: replaces the %-variables in the options of modules.
+        posix: it is for opens with the POSIX extensions.
 
     Raises:
         OSError: the directory does not exist or the user may not enter it.
@@ -141,7 +155,7 @@ def make_volume(
         path,
         follow_symlinks=share.follow_symlinks,
         wide_links=share.wide_links,
-        case_sensitive=bool(share.case_sensitive),
+        case_sensitive=posix or bool(share.case_sensitive),
     )
     try:
         stacked = stack(backend, share.vfs_objects, share.name, share.parametric, expand)
@@ -150,6 +164,8 @@ def make_volume(
         _log.error("share %s cannot be used: %s", share.name, error)
         raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name}: {error}") from error
     options = volume_options(share, read_only=read_only)
+    if posix:
+        _make_posix(options)
     if ctx.databases.persistent is None:
         options.persistent_handles = False
     return Volume(

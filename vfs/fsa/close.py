@@ -12,7 +12,7 @@ from messaging.dbwrap.base import when_unlocked
 from vfs.constants import FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_NAME
 from vfs.fsa import alone, delete, leasing, lock, streams
 from vfs.fsa.change_notify import unwatch
-from vfs.locking.entry import DeleteToken
+from vfs.locking.entry import ENTRY_POSIX, DeleteToken
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 from vfs.posix import credentials
@@ -20,6 +20,7 @@ from vfs.token import UnixToken
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.locking.share_mode_lock import ShareModeLock
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def _leave(fo: FileObject) -> None:
         if token is not None:
             # No handle waits for its client when the file is to go.
             modes.evict([entry for entry in modes.opens_of(path) if fo.volume.share_modes.is_away(entry)])
-        if token is not None and (fo.posix_delete or not modes.opens_of(path)):
+        if token is not None and (fo.posix_delete or not _keeps_name(modes, path)):
             modes.clear_delete(path)
             # Under the lock, so that nobody opens what is about to go.
             try:
@@ -92,6 +93,11 @@ def _leave(fo: FileObject) -> None:
                 failure = error  # raised here it would undo what was done to the record
     if failure is not None:
         raise failure
+
+
+def _keeps_name(modes: ShareModeLock, path: bytes) -> bool:
+    """Tell whether an open by the name `path` keeps it; those with the POSIX extensions do not."""
+    return any(not entry.flags & ENTRY_POSIX for entry in modes.opens_of(path))
 
 
 def _remove(fo: FileObject, token: DeleteToken) -> None:

@@ -69,7 +69,7 @@ def create(
     parent = _parent_stat(volume, path)
     stored = params.file_attributes & attributes.SETTABLE | (0 if directory else FILE_ATTRIBUTE_ARCHIVE)
     try:
-        fd = _make(volume, path, directory, stored, parent)
+        fd = _make(volume, path, directory, _mode(volume, params, path, directory, stored, parent))
     except PermissionError:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the directory does not let create") from None
     try:
@@ -112,13 +112,27 @@ def _parent_stat(volume: Volume, path: bytes) -> Stat | None:
     return None
 
 
-def _make(volume: Volume, path: bytes, directory: bool, stored: int, parent: Stat | None) -> int:
-    parent_mode = parent.mode if parent is not None and volume.options.inherit_permissions else None
-    inherits = volume.options.inherit_acls and initial_security.has_default_acl(volume, path)
+def _mode(
+    volume: Volume, params: OpenParams, path: bytes, directory: bool, stored: int, parent: Stat | None
+) -> int:
+    """Return the permission bits for the new file, as far as the kernel is to set them."""
+    options = volume.options
+    if options.posix:
+        if directory:
+            return params.posix_mode & options.directory_mask | options.force_directory_mode
+        return params.posix_mode & options.create_mask | options.force_create_mode
+    if options.inherit_acls and initial_security.has_default_acl(volume, path):
+        return _ALL
+    parent_mode = parent.mode if parent is not None and options.inherit_permissions else None
+    if directory:
+        return attributes.directory_mode(volume, parent_mode)
+    return attributes.file_mode(volume, stored, parent_mode)
+
+
+def _make(volume: Volume, path: bytes, directory: bool, mode: int) -> int:
     if not directory:
-        mode = _ALL if inherits else attributes.file_mode(volume, stored, parent_mode)
         return volume.backend.open(path, _CREATE_FLAGS, mode)
-    volume.backend.mkdir(path, _ALL if inherits else attributes.directory_mode(volume, parent_mode))
+    volume.backend.mkdir(path, mode)
     try:
         try:
             return volume.backend.open(path, _DIRECTORY_FLAGS)

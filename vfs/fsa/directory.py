@@ -139,7 +139,7 @@ class DirectoryScan:
     def _matching(self) -> list[str]:
         """Return the names to list: dot and dot-dot first, as NTFS does."""
         volume = self._fo.volume
-        ignore_case = not volume.options.case_sensitive
+        ignore_case = not volume.backend.case_sensitive
         if not has_wildcards(self.pattern):
             return self._single()
         matcher = compile_expression(self.pattern, ignore_case)
@@ -218,7 +218,9 @@ class DirectoryScan:
         stat = volume.backend.stat_at(fo.fd, raw)
         kind = stat.mode & _S_IFMT
         if kind == _S_IFLNK:
-            fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, os.O_PATH)
+            # What the link leads to; to POSIX clients it is the link itself.
+            flags = os.O_PATH | os.O_NOFOLLOW if volume.options.posix else os.O_PATH
+            fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, flags)
             try:
                 stat = volume.backend.stat(fd)
                 stored, creation_time = attributes.load_stored(volume, fd, stat)
@@ -249,7 +251,10 @@ class DirectoryScan:
                 stored, creation_time = attributes.load_stored(volume, fd, stat)
             finally:
                 os.close(fd)
-        return self._make(name, stat, stored | FILE_ATTRIBUTE_DIRECTORY, creation_time)
+        entry = self._make(name, stat, stored | FILE_ATTRIBUTE_DIRECTORY, creation_time)
+        if name != "." and not fo.path:
+            entry.stat = None  # it is not this directory, and nothing of the share
+        return entry
 
     def _make(
         self, name: str, stat: Stat, file_attributes: int, creation_time: int, ea_size: int = 0
@@ -257,7 +262,7 @@ class DirectoryScan:
         directory = file_attributes & FILE_ATTRIBUTE_DIRECTORY
         if self._fo.volume.options.dos_filetime_resolution:
             stat.mtime_ns = times.round_down(stat.mtime_ns)
-        return DirEntry(
+        entry = DirEntry(
             name,
             file_attributes,
             creation_time,
@@ -271,6 +276,9 @@ class DirectoryScan:
             0,
             self._short_name(name),
         )
+        if self._fo.volume.options.posix:
+            entry.stat = stat
+        return entry
 
     def _short_name(self, name: str) -> str:
         # Under `mangled names = illegal` only a mangled name would have one, and that is shown instead.

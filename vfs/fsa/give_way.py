@@ -64,7 +64,7 @@ async def before_delete(fo: FileObject, *, ignore_readonly: bool = False) -> Non
 
 
 async def _before_replacing(fo: FileObject, new_path: str) -> None:
-    if fo.stream is not None or new_path.startswith(":"):
+    if fo.stream is not None or (new_path.startswith(":") and not fo.volume.options.posix):
         return
 
     def find() -> FileId | None:

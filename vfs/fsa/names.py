@@ -98,6 +98,22 @@ def parse(name: str) -> ParsedName:
     return ParsedName(to_unix(name), name, stream, must_be_directory, must_be_file)
 
 
+def parse_posix(name: str) -> ParsedName:
+    """Take the path name of an open with the POSIX extensions apart: slashes part it, all other characters are names.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_SYNTAX_BAD (``..``).
+    """
+    path = _encode(name)
+    if path:
+        for component in path.split(b"/"):
+            if component == b"..":
+                raise NTStatusError(STATUS_OBJECT_PATH_SYNTAX_BAD, "parent directory in a name")
+            if component in {b"", b"."} or b"\0" in component or len(component) > MAXIMUM_COMPONENT_LENGTH:
+                raise NTStatusError(STATUS_OBJECT_NAME_INVALID, f"bad component {component!r}")
+    return ParsedName(path, name)
+
+
 def check_component(component: str) -> None:
     """Check one component of a path name ([MS-FSCC] 2.1.5.2).
 
@@ -149,7 +165,10 @@ def to_unix(name: str) -> bytes:
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_INVALID for surrogates that would alias another name.
     """
-    name = name.replace("\\", "/")
+    return _encode(name.replace("\\", "/"))
+
+
+def _encode(name: str) -> bytes:
     try:
         return name.encode()
     except UnicodeEncodeError:

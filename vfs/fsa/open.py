@@ -91,7 +91,7 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         NTStatusError: whatever keeps the file from being opened.
     """
     check_params(params)
-    parsed = names.parse(params.path)
+    parsed = names.parse_posix(params.path) if volume.options.posix else names.parse(params.path)
     if parsed.stream or parsed.must_be_file or parsed.must_be_directory:
         if parsed.stream == names.QUOTA_STREAM:
             return _open_quotas(volume, token, params, owner)
@@ -237,7 +237,7 @@ def _open_existing(
         if disposition == FILE_SUPERSEDE:
             needed |= DELETE
     flags = _FLAGS | os.O_DIRECTORY if options & FILE_DIRECTORY_FILE else _FLAGS
-    opener = open_itself if options & FILE_OPEN_REPARSE_POINT else open_path
+    opener = open_itself if options & FILE_OPEN_REPARSE_POINT or volume.options.posix else open_path
     fd, path, mode = opener(volume, path, _modes(volume, needed, options), flags)
     try:
         stat = volume.backend.stat(fd)

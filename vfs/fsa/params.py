@@ -26,6 +26,7 @@ class OpenParams(msgspec.Struct, gc=False):
         allocation_size: from the AlSi create context, 0 if absent.
         security_descriptor: self-relative, from the SecD create context.
         extended_attributes: from the ExtA create context.
+        posix_mode: permission bits of a new file, from the POSIX create context; for POSIX views of a share.
         timewarp: FILETIME of the TWrp create context, 0 if absent.
         withheld_access: rights to change that were asked for where nothing changes; the open goes on without them.
         attempts: how often the open has waited for oplock breaks of others.
@@ -43,6 +44,7 @@ class OpenParams(msgspec.Struct, gc=False):
     security_descriptor: bytes | None = None
     extended_attributes: list[EaEntry] | None = None
     timewarp: int = 0
+    posix_mode: int = 0
     withheld_access: int = 0
     attempts: int = 0
     watch: Watch | None = None

@@ -14,6 +14,7 @@ from vfs.fsa import stored_security
 from vfs.ntstatus import STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP, NTStatusError
 from vfs.posix import credentials, posix_acl
 from vfs.posix.acl_of_descriptor import Translator, groups_of
+from vfs.sid import SID_NFS_MODE
 from vfs.token import SE_RESTORE_PRIVILEGE
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from vfs.token import SecurityToken
 
 _KEEP: Final = -1
+_PERMISSIONS: Final = 0o777
 
 
 def apply(fo: FileObject, descriptor: SecurityDescriptor) -> None:
@@ -76,6 +78,24 @@ def _set_access(fo: FileObject, acl: PosixAcl, *, has_acl: bool) -> None:
             return
     mode = fo.stat.mode & 0o7000 | posix_acl.to_mode(acl)
     _as_owner(lambda: backend.fchmod(fo.fd, mode))
+
+
+def mode_of(descriptor: SecurityDescriptor) -> int | None:
+    """Return the mode that a client with the POSIX extensions sets by a DACL for S-1-5-88-3-mode alone; else None."""
+    aces = () if descriptor.dacl is None else descriptor.dacl.aces
+    if len(aces) == 1 and (sid := aces[0].sid) is not None and sid.in_domain(SID_NFS_MODE):
+        return sid.rid & _PERMISSIONS
+    return None
+
+
+def change_mode(fo: FileObject, mode: int) -> None:
+    """Set the permission bits of the file; a stored descriptor that says otherwise ends with that.
+
+    Raises:
+        OSError: they cannot be set.
+    """
+    _as_owner(lambda: fo.volume.backend.fchmod(fo.fd, mode))
+    fo.refresh()
 
 
 def _set_default(fo: FileObject, acl: PosixAcl | None) -> None:

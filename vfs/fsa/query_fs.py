@@ -33,7 +33,12 @@ BYTES_PER_SECTOR: Final = 512
 _EXTENDED_INFO_SIZE: Final = 48
 
 
-def _statvfs(fo: FileObject) -> os.statvfs_result:
+def statvfs(fo: FileObject) -> os.statvfs_result:
+    """Return what the kernel says of the file system.
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
     try:
         return fo.volume.backend.fstatvfs(fo.fd)
     except OSError as error:
@@ -46,7 +51,7 @@ def size(fo: FileObject) -> FsSize:
     Raises:
         NTStatusError: what the system call said.
     """
-    found = _statvfs(fo)
+    found = statvfs(fo)
     unit = found.f_frsize or found.f_bsize
     sectors, odd = divmod(unit, BYTES_PER_SECTOR)
     if odd or not sectors:
@@ -110,7 +115,7 @@ def sector_size(fo: FileObject) -> FsSectorSize:
     Raises:
         NTStatusError: what the system call said.
     """
-    found = _statvfs(fo)
+    found = statvfs(fo)
     physical = max(found.f_frsize or found.f_bsize, BYTES_PER_SECTOR)
     return FsSectorSize(
         BYTES_PER_SECTOR,

@@ -32,7 +32,7 @@ def rename(fo: FileObject, new_path: str, replace: bool) -> None:
             STATUS_MEDIA_WRITE_PROTECTED, or what the system call said.
     """
     check_may_rename(fo)
-    if fo.stream is not None or new_path.startswith(":"):
+    if fo.stream is not None or (new_path.startswith(":") and not fo.volume.options.posix):
         _rename_stream(fo, new_path, replace)
         return
     if not fo.path:

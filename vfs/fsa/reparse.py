@@ -75,6 +75,18 @@ class ReparsePointError(NTStatusError):
         self.unparsed = unparsed
 
 
+class StoppedOnLinkError(NTStatusError):
+    """An open met a symbolic link of the file system that the client has to follow.
+
+    Attributes:
+        link: where it leads.
+    """
+
+    def __init__(self, link: SymbolicLink) -> None:
+        super().__init__(STATUS_STOPPED_ON_SYMLINK, "symbolic link")
+        self.link = link
+
+
 def _tag_of(point: bytes) -> int:
     tag: int = _TAG.unpack_from(point)[0]
     return tag
@@ -128,6 +140,8 @@ def tag_of_entry(volume: Volume, path: bytes, stat: Stat) -> int:
     Raises:
         OSError: it cannot be looked at.
     """
+    if stat.is_symlink:
+        return IO_REPARSE_TAG_SYMLINK
     if not (stat.is_regular or stat.is_directory):
         return IO_REPARSE_TAG_NFS
     point = _at(volume.backend, path)
@@ -150,6 +164,8 @@ def refuse(fo: FileObject) -> None:
         NTStatusError: STATUS_IO_REPARSE_TAG_NOT_HANDLED: it is a special file.
         OSError: it cannot be read.
     """
+    if fo.stat.is_symlink:  # opened with the POSIX extensions: others get what it leads to
+        raise StoppedOnLinkError(SymbolicLink(to_text(fo.volume.backend.readlink(fo.path))))
     if not (fo.stat.is_regular or fo.stat.is_directory):
         raise NTStatusError(STATUS_IO_REPARSE_TAG_NOT_HANDLED, "special file")
     point = _stored(fo.volume.backend, fo.fd)

@@ -85,6 +85,12 @@ def set_security(fo: FileObject, security_information: int, data: bytes) -> None
     if not options.nt_acl_support:
         return
     try:
+        if options.posix and security_information & DACL_SECURITY_INFORMATION:
+            mode = posix_permissions.mode_of(new)
+            if mode is not None:
+                posix_permissions.change_mode(fo, mode)
+                trigger.modified(fo, FILE_NOTIFY_CHANGE_SECURITY)
+                return
         old = stored_security.effective(fo.volume, fo.fd, fo.refresh())
         merged = merge_security_descriptor(
             old, new, security_information, canonicalize=options.acl_flag_inherited_canonicalization

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vfs.fsa.open_checks import OVERWRITES
-from vfs.locking.entry import ShareModeEntry
+from vfs.locking.entry import ENTRY_POSIX, ShareModeEntry
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Wanted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def share_mode_entry(fo: FileObject) -> ShareModeEntry:
         fo.create_options,
         time.time_ns(),
         fo.token.uid,
-        0,
+        ENTRY_POSIX if fo.volume.options.posix else 0,
         b"",
         OPLOCK_NONE if oplock is None else oplock.level,
         owner.client_guid,

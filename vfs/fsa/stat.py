@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from vfs.posix.syscalls import Stat
+
 
 class FileStat(msgspec.Struct, gc=False):
     """What [MS-FSCC] 2.4 information classes say about one file, unpacked.
@@ -38,7 +40,11 @@ class StreamInfo(msgspec.Struct, gc=False):
 
 
 class DirEntry(msgspec.Struct, gc=False):
-    """One entry of a directory listing ([MS-FSCC] 2.4.10, 2.4.20 and their kin)."""
+    """One entry of a directory listing ([MS-FSCC] 2.4.10, 2.4.20 and their kin).
+
+    Attributes:
+        stat: status of the file, in the POSIX view of a share only.
+    """
 
     name: str
     file_attributes: int
@@ -52,6 +58,7 @@ class DirEntry(msgspec.Struct, gc=False):
     ea_size: int = 0
     reparse_tag: int = 0
     short_name: str = ""
+    stat: Stat | None = None
 
 
 class FsSize(msgspec.Struct, gc=False):

@@ -15,7 +15,7 @@ from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, delete, names
 from vfs.fsa.lookup import NameFreeError, check_veto, resolve
-from vfs.locking.entry import ENTRY_REPLACING, ShareModeEntry
+from vfs.locking.entry import ENTRY_POSIX, ENTRY_REPLACING, ShareModeEntry
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_NOT_SUPPORTED,
@@ -52,7 +52,7 @@ def find(volume: Volume, new_path: str) -> Target:
         NTStatusError: as `names.parse` and `lookup.resolve`; STATUS_NOT_SUPPORTED for a stream.
         OSError: it cannot be looked up.
     """
-    parsed = names.parse(new_path)
+    parsed = names.parse_posix(new_path) if volume.options.posix else names.parse(new_path)
     if parsed.stream:
         raise NTStatusError(STATUS_NOT_SUPPORTED, "streams cannot be renamed or linked")
     if not parsed.path:
@@ -88,8 +88,14 @@ def check_replace(volume: Volume, target: Target, replace: bool) -> None:
         os.close(fd)
     if found & FILE_ATTRIBUTE_READONLY:
         raise NTStatusError(STATUS_ACCESS_DENIED, "a read-only file is not replaced")
-    if volume.share_modes.live_record(target.file_id) is not None:
+    record = volume.share_modes.live_record(target.file_id)
+    if record is not None and any(_holds_name(volume, entry) for entry in record.entries):
         raise NTStatusError(STATUS_ACCESS_DENIED, "the file to replace is open")
+
+
+def _holds_name(volume: Volume, entry: ShareModeEntry) -> bool:
+    """Tell whether an open keeps its file from being replaced: a POSIX rename passes over POSIX opens."""
+    return not (volume.options.posix and entry.flags & ENTRY_POSIX)
 
 
 @contextmanager
@@ -106,7 +112,9 @@ def keep_closed(fo: FileObject, target: Target) -> Iterator[None]:
     volume, owner = fo.volume, fo.owner
     modes = volume.share_modes
     with modes.lock(file_id) as lock:
-        if lock.record is not None and any(modes.holds(entry) for entry in lock.record.entries):
+        if lock.record is not None and any(
+            modes.holds(entry) and _holds_name(volume, entry) for entry in lock.record.entries
+        ):
             raise NTStatusError(STATUS_ACCESS_DENIED, "the file to replace is open")
         entry = ShareModeEntry(
             owner.server_id, owner.open_id, 0, 0, 0, time.time_ns(), fo.token.uid, ENTRY_REPLACING

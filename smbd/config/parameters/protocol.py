@@ -45,13 +45,6 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
         "Grant leases on directories; Auto means yes unless clustered.",
         since="4.22",
     )
-    smb3_unix_extensions = Param(
-        BOOL,
-        True,
-        "Offer the POSIX extensions of SMB 3.1.1 to clients that ask for them.",
-        status=KNOWN,
-        since="4.18",
-    )
     persistent_handles = Param(
         BOOL,
         False,

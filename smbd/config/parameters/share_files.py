@@ -38,6 +38,13 @@ class ShareFileParams(ParameterSet, scope=SHARE):
         "File names that differ in case are different files. Auto means no.",
         synonyms=("casesignames",),
     )
+    smb3_unix_extensions = Param(
+        BOOL,
+        True,
+        """Serve the POSIX extensions of SMB 3.1.1 (Linux: `mount -o posix`). In [global] it says whether clients are
+        told of them, in a share whether opens may ask for them.""",
+        since="4.18",
+    )
     default_case = Param(DEFAULT_CASE, "lower", "The case of new names where case is not preserved.")
     preserve_case = Param(BOOL, True, "New names keep the case the client gave them.")
     short_preserve_case = Param(

@@ -104,6 +104,7 @@ SPECIAL: dict[str, st.SearchStrategy[object]] = {
         st.text(st.characters(min_codepoint=1, max_codepoint=0xFF), max_size=9), max_size=4
     ),
     "Smb1NegotiateRequest.multiplex_id": U16,
+    "PosixExtensionsAvailable.versions": st.lists(GUID, min_size=1, max_size=3),
     "CompressedPayload.algorithm": st.sampled_from([1, 2, 3, 5]),
     "CompressedPayload.flags": U16.map(lambda flags: flags | 1),
     "NetworkInterface.address": ADDRESS,

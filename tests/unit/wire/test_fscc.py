@@ -53,7 +53,30 @@ def test_damaged_list(cls, pack, unpack, data):
 @QUICK
 @given(st.lists(st.tuples(TEXT, instances(posix.FilePosixInformation)), max_size=3))
 def test_posix_entries(entries):
-    assert posix.unpack_posix_entries(posix.pack_posix_entries(entries)) == entries
+    buffer = bytearray(65536)
+    encoder = posix.PosixDirectoryEncoder(buffer)
+    assert all(encoder.add(name, information) for name, information in entries)
+    assert posix.unpack_posix_entries(bytes(buffer[: encoder.length])) == entries
+
+
+def test_posix_entry_that_does_not_fit():
+    information = posix.FilePosixInformation(*range(12), bytes.fromhex("0101") + bytes(10), b"\1\0" + bytes(6))
+    buffer = bytearray(b"\xff" * 220)
+    encoder = posix.PosixDirectoryEncoder(buffer)
+    assert encoder.add("a", information)
+    first = encoder.length
+    assert first == 8 + 80 + 12 + 8 + 4 + 2
+    assert not encoder.add("b", information)
+    assert encoder.length == first
+    assert buffer[:4] == bytes(4)
+    assert buffer[first:] == b"\xff" * (220 - first)
+
+
+def test_posix_modes():
+    assert posix.to_wire_mode(0o100644) == 0o644
+    assert posix.to_wire_mode(0o041777) == 0o11777
+    assert posix.to_wire_mode(0o120777) == 0o20777
+    assert posix.to_wire_mode(0o140600) == 0o60600
 
 
 def test_ea_vector():

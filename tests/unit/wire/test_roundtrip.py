@@ -31,6 +31,7 @@ _PREFIX_IS_VALID = {
     "SetSparse",
     "SnapshotArray",
     "PipePeekResponse",
+    "PosixExtensionsAvailable",
     "CompressionTransform",
     "ChainedCompressionTransform",
 }
