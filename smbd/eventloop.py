@@ -87,6 +87,7 @@ class EventLoop:
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
         self._timers: list[Timer] = []
+        self._due = False  # a timer was set in this turn for at once
         self._ready: deque[Callback] = deque()
         self._signals: dict[int, Callback] = {}
         self._stopped = False
@@ -140,6 +141,7 @@ class EventLoop:
     def call_later(self, seconds: float, callback: Callback) -> Timer:
         """Call `callback` once, `seconds` from now."""
         timer = Timer(self._clock() + seconds, callback)
+        self._due = self._due or seconds <= 0
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -230,8 +232,9 @@ class EventLoop:
                 writer = self._writers.get(fd)
                 if writer is not None:
                     writer()
-        if not happened or not timeout:
+        if not happened or not timeout or self._due:
             # Else no timer was due when the wait began; the next turn looks again.
+            self._due = False
             self._run_timers()
         ready = self._ready
         if ready:

@@ -69,6 +69,8 @@ def rehearse(config: Config, databases: Databases, passdb: Passdb, server_guid: 
     )
     logging.disable(logging.CRITICAL)
     failure: Exception | None = None
+    # Listings change the working directory, and a foreground server has paths relative to its own.
+    here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         with_share = _with_share(config, str(directory))
@@ -90,6 +92,8 @@ def rehearse(config: Config, databases: Databases, passdb: Passdb, server_guid: 
         logging.disable(logging.NOTSET)
         credentials.become_root()
         databases.watch(None)
+        os.fchdir(here)
+        os.close(here)
         shutil.rmtree(directory, ignore_errors=True)
     if failure is not None:
         _log.info("rehearsal: %r", failure)

@@ -180,9 +180,10 @@ class DurableCopy:
         try:
             while moving or self._todo:
                 while self._todo and len(moving) < _WINDOW:
-                    offset = self._todo.popleft()
+                    offset = self._todo[0]
                     length = min(_PIECE, self._size - offset)
                     moving.append((offset, self.source.file.send_read(length, offset), False))
+                    self._todo.popleft()  # only now: a request that could not be sent is still to be done
                 offset, pending, written = moving[0]
                 response = pending.recv()
                 if written:

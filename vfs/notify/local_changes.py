@@ -39,10 +39,10 @@ from vfs.notify.inotify import (
     Event,
 )
 
-#: Seconds that an event waits for a process to tell of it.
-HOLD: Final = 0.1
+#: Seconds that an event waits for a process to tell of it: long enough for a machine that is busy.
+HOLD: Final = 0.4
 #: Seconds that what a process told is remembered, for the event that is late.
-REMEMBER: Final = 1.0
+REMEMBER: Final = 2.0
 
 _CAME: Final = "came"
 _WENT: Final = "went"

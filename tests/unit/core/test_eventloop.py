@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 
 import pytest
 
@@ -147,3 +148,21 @@ def test_a_signal_is_served_by_the_loop(loop):
 def test_stop_ends_run(loop):
     loop.call_soon(loop.stop)
     loop.run()
+
+
+def test_what_an_event_wants_done_at_once_comes_before_the_next_event(loop):
+    ours, theirs = socket.socketpair()
+    log = []
+
+    def read():
+        log.append(ours.recv(1))
+        loop.call_later(0, lambda: log.append("at once"))
+
+    loop.add_reader(ours.fileno(), read)
+    loop.call_later(60, lambda: None)  # a wait with a time-out
+    theirs.send(b"ab")
+    loop.turn()
+    assert log == [b"a", "at once"]
+    loop.remove_reader(ours.fileno())
+    ours.close()
+    theirs.close()

@@ -34,8 +34,10 @@ def test_it_gets_through_and_leaves_nothing_behind(server, tmp_path, monkeypatch
 
     monkeypatch.setattr(rehearsal.RehearsalClient, "play", note)
     before = {entry.name for entry in Path("/proc/self/fd").iterdir()}
+    here = Path.cwd()
     rehearsal.rehearse(config, databases, passdb, bytes(16), 0)
     assert len(played) == 3
+    assert Path.cwd() == here
     assert {entry.name for entry in Path("/proc/self/fd").iterdir()} == before
     for table in (databases.sessions, databases.tcons, databases.opens):
         assert not list(table.items())
