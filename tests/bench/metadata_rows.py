@@ -236,9 +236,10 @@ def _on_ca(lab: Lab) -> None:
         for lane in range(_LANES):
             tree.create(f"persistent-{lane:03}", disposition=FILE_OPEN_IF).close()
         wanted = DurableHandleRequestV2(0, SMB2_DHANDLE_FLAG_PERSISTENT, bytes(16)).pack()
-        granted = tree.create(
+        with tree.create(
             "persistent-000", disposition=FILE_OPEN_IF, contexts={SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2: wanted}
-        ).response.contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2)
+        ) as opened:
+            granted = opened.response.contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2)
     if granted is None or not DurableHandleResponseV2.unpack(granted).flags & SMB2_DHANDLE_FLAG_PERSISTENT:
         raise LoadError("no persistent handle is granted")
 
