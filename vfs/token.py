@@ -54,8 +54,8 @@ class SecurityToken:
     """
 
     __slots__ = (
-        "access_cache", "gid", "groups", "is_anonymous", "is_system", "primary_group_sid", "privileges",
-        "sid_set", "sids", "uid", "unix", "user_sid",
+        "access_cache", "gid", "groups", "is_all_powerful", "is_anonymous", "is_system", "primary_group_sid",
+        "privileges", "sid_set", "sids", "uid", "unix", "user_sid",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class SecurityToken:
         self.unix = UnixToken(uid, gid, self.groups)
         self.access_cache: dict[int, tuple[object, int]] = {}
         self.is_system = user_sid == SID_SYSTEM
+        self.is_all_powerful = uid == 0 or self.is_system
         self.is_anonymous = user_sid == SID_ANONYMOUS
 
     def has_sid(self, sid: Sid) -> bool:

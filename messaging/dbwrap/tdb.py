@@ -79,8 +79,7 @@ class TdbDb(TdbBase):
     ) -> bool:
         if if_also is not None:
             return super().insert(key, value, if_also)
-        if _held and _held[-1].lock_order >= self.lock_order:
-            base.raise_lock_order(self)
+        base.check_lock_order(self)
         try:
             self._store(key, value, tdb.INSERT)
         except RuntimeError as error:

@@ -179,8 +179,8 @@ def reconnect(
         # It cannot be taken up any more, by nobody.
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
         databases.opens.remove(handle_id)
-        if record.persistent and databases.persistent is not None:
-            databases.persistent.touch(handle_id)
+        if record.persistent:
+            databases.keep(handle_id)
         raise
     if wish.replays:
         file.create_action = cookie.create_action

@@ -77,7 +77,11 @@ class Databases:
     def keep_persistent(self, state_directory: str) -> None:
         """Keep persistent handles in a journal below `state_directory`. Before the first fork."""
         self.persistent = PersistentHandles(self, f"{state_directory}/{JOURNAL_NAME}")
-        self.share_modes.on_kept_changed = self.persistent.touch
+
+    def keep(self, handle_id: int) -> None:
+        """Have what changed of a persistent handle kept, or that it is gone. No record may be locked."""
+        if self.persistent is not None:
+            self.persistent.touch(handle_id)
 
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
@@ -86,15 +90,13 @@ class Databases:
         )
         self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
         self.share_modes.on_purged = self._purged
-        if self.persistent is not None:
-            self.share_modes.on_kept_changed = self.persistent.touch
+        self.share_modes.on_kept_changed = self.keep
 
     def _purged(self, file_id_key: bytes, handle_id: int) -> None:
         """A disconnected open gave way to another: what else there is of it goes, too."""
         self.byte_locks.remove_open(FileId.from_key(file_id_key), LockOwner(DISCONNECTED, handle_id))
         self.opens.update(handle_id, lambda record: None if self._is_away(record) else record)
-        if self.persistent is not None:
-            self.persistent.touch(handle_id)
+        self.keep(handle_id)
 
     def _is_away(self, record: OpenGlobal) -> bool:
         owner = record.server_id

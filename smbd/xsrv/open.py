@@ -94,13 +94,19 @@ class Open:
         """Note, for the other processes as well, that the open is durable ([MS-SMB2] 3.3.5.9.6, 3.3.5.9.10)."""
         self.durable = True
         self.durable_timeout_msec = timeout_msec
-        share_name = self.tcon.share_name
+        self._note(
+            durable=True,
+            create_guid=create_guid,
+            durable_timeout_msec=timeout_msec,
+            share_name=self.tcon.share_name,
+        )
+
+    def _note(self, **fields: object) -> None:
+        """Set fields of the global record."""
 
         def change(record: OpenGlobal) -> OpenGlobal:
-            record.durable = True
-            record.create_guid = create_guid
-            record.durable_timeout_msec = timeout_msec
-            record.share_name = share_name
+            for name, value in fields.items():
+                setattr(record, name, value)
             return record
 
         self.session.client.ctx.databases.opens.update(self.persistent_id, change)
@@ -108,16 +114,11 @@ class Open:
     def enter_app_instance(self, app_instance_id: bytes, entry: InstanceOpen) -> None:
         """Note, for the other processes as well, to which application it belongs ([MS-SMB2] 3.3.5.9.13)."""
         self.app_instance_id = app_instance_id
-
-        def change(record: OpenGlobal) -> OpenGlobal:
-            record.app_instance_id = app_instance_id
-            return record
-
+        self._note(app_instance_id=app_instance_id)
         databases = self.session.client.ctx.databases
-        databases.opens.update(self.persistent_id, change)
         databases.app_instances.enter(app_instance_id, entry)
-        if self.persistent and databases.persistent is not None:
-            databases.persistent.touch(self.persistent_id)
+        if self.persistent:
+            databases.keep(self.persistent_id)
 
     @property
     def survives(self) -> bool:
@@ -128,50 +129,33 @@ class Open:
         """Let the open outlive its process ([MS-SMB2] 3.3.5.9.10); it does from when that is on disk."""
         self.durable = self.persistent = True
         self.durable_timeout_msec = timeout_msec
-        share_name = self.tcon.share_name
-        cookie = durable.cookie_of(file)
-
-        def change(record: OpenGlobal) -> OpenGlobal:
-            record.durable = record.persistent = True
-            record.create_guid = create_guid
-            record.durable_timeout_msec = timeout_msec
-            record.share_name = share_name
-            record.backend_cookie = cookie
-            return record
-
-        databases = self.session.client.ctx.databases
-        databases.opens.update(self.persistent_id, change)
+        self._note(
+            durable=True,
+            persistent=True,
+            create_guid=create_guid,
+            durable_timeout_msec=timeout_msec,
+            share_name=self.tcon.share_name,
+            backend_cookie=durable.cookie_of(file),
+        )
         durable.make_persistent(file, self.persistent_id)
-        if databases.persistent is not None:
-            databases.persistent.touch(self.persistent_id)
+        self.session.client.ctx.databases.keep(self.persistent_id)
 
     def locks_changed(self) -> None:
         """Have the locks of a persistent handle kept, and which lock requests were answered."""
-
-        def change(record: OpenGlobal) -> OpenGlobal:
-            record.lock_sequence = self.lock_sequence
-            return record
-
-        databases = self.session.client.ctx.databases
-        databases.opens.update(self.persistent_id, change)
-        if databases.persistent is not None:
-            databases.persistent.touch(self.persistent_id)
+        self._note(lock_sequence=self.lock_sequence)
+        self.session.client.ctx.databases.keep(self.persistent_id)
 
     def make_resilient(self, timeout_msec: int) -> None:
         """Note that the open is resilient from now on, and no longer only durable ([MS-SMB2] 3.3.5.15.9)."""
         self.resilient = True
         self.durable = self.durable and self.persistent
         self.durable_timeout_msec = timeout_msec
-        share_name = self.tcon.share_name
-
-        def change(record: OpenGlobal) -> OpenGlobal:
-            record.resilient = True
-            record.durable = self.durable
-            record.durable_timeout_msec = timeout_msec
-            record.share_name = share_name
-            return record
-
-        self.session.client.ctx.databases.opens.update(self.persistent_id, change)
+        self._note(
+            resilient=True,
+            durable=self.durable,
+            durable_timeout_msec=timeout_msec,
+            share_name=self.tcon.share_name,
+        )
 
     def disconnect(self) -> None:
         """The client went away: keep the open for it if it survives that, else close it ([MS-SMB2] 3.3.7.1)."""
@@ -191,18 +175,13 @@ class Open:
             return
         del self.session.opens[self.volatile_id]
         self.session.client.replays.forget(self)
-        kept, now = cookie, time.time_ns()
-
-        def change(record: OpenGlobal) -> OpenGlobal:
-            record.server_id = DISCONNECTED
-            record.backend_cookie = kept
-            record.disconnect_time = now
-            record.lock_sequence = self.lock_sequence
-            return record
-
-        ctx = self.session.client.ctx
-        ctx.databases.opens.update(self.persistent_id, change)
-        scavenging.wake(ctx, self.durable_timeout_msec)
+        self._note(
+            server_id=DISCONNECTED,
+            backend_cookie=cookie,
+            disconnect_time=time.time_ns(),
+            lock_sequence=self.lock_sequence,
+        )
+        scavenging.wake(self.session.client.ctx, self.durable_timeout_msec)
 
     def _end_waits(self) -> None:
         for pending in list(self.pending):
@@ -235,8 +214,8 @@ class Open:
             databases.opens.remove(self.persistent_id)
             if self.app_instance_id:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
-            if self.persistent and databases.persistent is not None:
-                databases.persistent.touch(self.persistent_id)
+            if self.persistent:
+                databases.keep(self.persistent_id)
         return status
 
 

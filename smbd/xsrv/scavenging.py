@@ -109,8 +109,8 @@ def _expire(databases: Databases, handle_id: int, now: int) -> bool:
         _log.error("handle %#x: %s", handle_id, error)
     else:
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
-    if gone.persistent and databases.persistent is not None:
-        databases.persistent.touch(handle_id)
+    if gone.persistent:
+        databases.keep(handle_id)
     return True
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import (
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
-_S_IFMT: Final = 0o170000
-_S_IFDIR: Final = 0o040000
 _S_ISVTX: Final = 0o1000
 
 WRITE_RIGHTS: Final = (
@@ -77,7 +76,7 @@ def mode_class(stat: Stat, token: SecurityToken) -> int:
 
 def rights_of_mode(stat: Stat, token: SecurityToken, rules: AccessRules = DEFAULT_RULES) -> int:
     """Return the rights that the mode bits give `token`; DELETE is the directory's to grant, too."""
-    table = _rights_table(rules, stat.mode & _S_IFMT == _S_IFDIR)
+    table = _rights_table(rules, S_ISDIR(stat.mode))
     if token.uid == stat.uid:
         return table[stat.mode >> 6 & 7] | _OWNER
     return table[mode_class(stat, token)]
@@ -90,13 +89,9 @@ def _rights_of_kernel(fd: int, stat: Stat, token: SecurityToken, rules: AccessRu
     return rights | _OWNER if token.uid == stat.uid else rights
 
 
-def _is_all_powerful(token: SecurityToken) -> bool:
-    return token.uid == 0 or token.is_system
-
-
 def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, wanted: int) -> int:
     """Return the rights of the file itself; complete at least for `wanted`."""
-    if token.uid == 0 or token.is_system:
+    if token.is_all_powerful:
         return FILE_ALL_ACCESS
     options = volume.options
     if options.acl_xattr:
@@ -135,7 +130,7 @@ def may_delete_name(volume: Volume, token: SecurityToken, path: bytes, stat: Sta
         OSError: the directory cannot be opened.
     """
     # That the share's root stays is checked where something is deleted; clients ask for DELETE on it all the same.
-    if not path or _is_all_powerful(token):
+    if not path or token.is_all_powerful:
         return True
     parent = path.rpartition(b"/")[0]
     fd = volume.backend.open(parent, os.O_PATH | os.O_DIRECTORY)
@@ -213,7 +208,7 @@ def check_create(volume: Volume, token: SecurityToken, path: bytes, desired: int
     if desired & ACCESS_SYSTEM_SECURITY and not token.has_privilege(SE_SECURITY_PRIVILEGE):
         raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "SACL access without the privilege")
     # Without stored descriptors the kernel's check of the directory is the whole check.
-    if volume.options.acl_xattr and not _is_all_powerful(token):
+    if volume.options.acl_xattr and not token.is_all_powerful:
         needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
         if needed & ~parent_rights(volume, token, path):
             raise NTStatusError(STATUS_ACCESS_DENIED, "directory does not let create")

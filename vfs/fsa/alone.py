@@ -54,14 +54,18 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
     if not modes.insert(key, record, if_also):
         fo.oplock = None
         return None
-    if fo.granted_access & _WRITE and fo.create_action != FILE_CREATED and not os.fstat(fo.fd).st_nlink:
-        # Whoever had it open may just have removed it on close.
+    if fo.create_action != FILE_CREATED and is_gone(fo):
         with modes.lock(fo.file_id) as lock:
             lock.remove(fo.owner.server_id, fo.owner.open_id)
         return False
     if fo.stream is None:
         fo.alone = record
     return True
+
+
+def is_gone(fo: FileObject) -> bool:
+    """Tell whether a file that nobody else has open was removed: whoever had it may just have done so on close."""
+    return bool(fo.granted_access & _WRITE) and not os.fstat(fo.fd).st_nlink
 
 
 def _first(fo: FileObject, params: OpenParams, path: bytes, key: bytes, level: int) -> Oplock | None:

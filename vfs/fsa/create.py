@@ -79,9 +79,7 @@ def create(
         _remove(volume, path, directory)
         raise
     try:
-        fo = FileObject(
-            volume, token, owner, fd, path, names.to_smb(path), stat, FileId(stat.dev, stat.ino)
-        )
+        fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
         fo.granted_access = granted
         fo.create_action = FILE_CREATED
         fo.creation_time = times.to_filetime(stat.btime_ns)

@@ -22,7 +22,7 @@ from messaging.server_id import DISCONNECTED
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_OPENED
 from vfs.file_id import FileId
-from vfs.fsa import attributes, leasing, names
+from vfs.fsa import attributes, leasing
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lock import owner_of
 from vfs.locking.brlock import LockOwner
@@ -274,7 +274,7 @@ def _verified(
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another file has the name now")
     if cookie.size != _ANY and (stat.size, stat.mtime_ns) != (cookie.size, cookie.mtime_ns):
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file was changed meanwhile")
-    fo = FileObject(volume, token, owner, fd, path, names.to_smb(path), stat, file_id)
+    fo = FileObject(volume, token, owner, fd, path, None, stat, file_id)
     fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
     fo.granted_access = cookie.granted_access
     fo.share_access = cookie.share_access

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from stat import S_IFDIR
-from typing import TYPE_CHECKING, Final
+from stat import S_ISDIR
+from typing import TYPE_CHECKING
 
 from vfs.fsa import access_check
 from vfs.fsa.names import to_smb, to_unix
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
-
-_S_IFMT: Final = 0o170000
 
 
 class FileObject:
@@ -108,7 +106,7 @@ class FileObject:
         self._name = name
         self.stat = stat
         self.file_id = file_id
-        self.is_directory = stat.mode & _S_IFMT == S_IFDIR
+        self.is_directory = S_ISDIR(stat.mode)
         self.path_only = False
         self.granted_access = 0
         self.withheld_access = 0

@@ -119,7 +119,7 @@ def unlock(fo: FileObject, ranges: Sequence[LockRange]) -> None:
 def unlock_all(fo: FileObject) -> None:
     """Give back what is left of an open's locks: it is being closed ([MS-FSA] 2.1.5.5)."""
     byte_locks = fo.volume.byte_locks
-    if not fo.lock_count or byte_locks is None:
+    if byte_locks is None:
         return
     fo.lock_count = 0
     if fo.volume.options.posix_locking and fo.stream is None:

@@ -42,7 +42,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     volume = fo.volume
     modes = volume.share_modes
     path = fo.full_path
-    level = leasing.requested_level(fo) if fo.owner.oplock_level else OPLOCK_NONE
+    level = leasing.requested_level(fo)
     entered = alone.enter(fo, params, path, level)
     if entered is not None:
         return entered
@@ -64,8 +64,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
         violation = lock.violates(path, fo.granted_access, fo.share_access)
         found = _ALONE
         if lock.record is None:
-            if fo.granted_access & _WRITE and not os.fstat(fo.fd).st_nlink:
-                # Nobody else has it open, so whoever had it may just have removed it on close.
+            if alone.is_gone(fo):
                 return False
         elif level or any(entry.oplock_level for entry in lock.record.entries):
             found = _contend(fo, lock, wanted(fo, params, level, violation=violation))
