@@ -66,6 +66,7 @@ class Cleaner:
         removed = self._clean_opens(dead) + self._clean_tcons(dead)
         removed += self._clean_sessions(dead) + self._clean_clients(dead) + self._clean_share_modes(dead)
         removed += self._clean_byte_locks(dead) + self._databases.forget_instance_opens()
+        removed += self._databases.forget_creates()
         for server_id, is_dead in known.items():
             if is_dead:
                 self._remove_lock_file(server_id.pid)

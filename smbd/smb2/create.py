@@ -101,9 +101,9 @@ def handle(request: Request) -> Result | AsyncResult:
     made = create_replay.find(request, session, message, guid) if guid else None
     if made is not None and made.file is not None:
         return _answer_replay(request, message, made, made.file)
-    create: AsyncResult = _open_file(request, message, volume, tcon.token)
+    create: AsyncResult = _open_file(request, message, volume, tcon.token, instance)
     if instance is not None:
-        create = create_app_instance.perform(request, session, tcon, volume, instance, create)
+        create = create_app_instance.perform(session, tcon, volume, instance, create)
     return create_replay.perform(request, session, guid, create) if guid else create
 
 
@@ -140,7 +140,13 @@ def _open_pipe(request: Request, message: CreateRequest) -> bytes:
     ).pack()
 
 
-async def _open_file(request: Request, message: CreateRequest, volume: Volume, token: SecurityToken) -> bytes:
+async def _open_file(
+    request: Request,
+    message: CreateRequest,
+    volume: Volume,
+    token: SecurityToken,
+    instance: create_app_instance.Instance | None = None,
+) -> bytes:
     session, tcon = request.session, request.tcon
     if session is None or tcon is None:
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
@@ -197,6 +203,8 @@ async def _open_file(request: Request, message: CreateRequest, volume: Volume, t
     answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {}
     if wish is not None:
         answers |= create_durable.grant(opened, wish)
+    if instance is not None:
+        create_app_instance.enter(opened, instance)
     if contexts and persistence.is_unsettled(client.ctx):
         await persistence.keep(opened)
     return _respond(opened, file, answers)

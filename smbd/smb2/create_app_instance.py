@@ -22,6 +22,7 @@ from vfs.ntstatus import STATUS_FILE_FORCED_CLOSED, NTStatusError
 if TYPE_CHECKING:
     from smbd.smb2.request import AsyncResult, Request, Result
     from smbd.wire.create import CreateRequest
+    from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
     from vfs.volume import Volume
@@ -70,9 +71,9 @@ def read(request: Request, message: CreateRequest) -> Instance | None:
 
 
 async def perform(
-    request: Request, session: Session, tcon: Tcon, volume: Volume, instance: Instance, create: AsyncResult
+    session: Session, tcon: Tcon, volume: Volume, instance: Instance, create: AsyncResult
 ) -> Result:
-    """Close what the instance has left open at another client, then run the create, whose open is the instance's.
+    """Close what the instance has left open at another client, then run the create.
 
     Raises:
         NTStatusError: STATUS_FILE_FORCED_CLOSED: a newer instance has the file, or one with a version, and this
@@ -83,20 +84,21 @@ async def perform(
     except BaseException:
         create.close()
         raise
-    result = await create
-    opened = request.target
-    if opened is not None:
-        opened.enter_app_instance(
-            instance.instance_id,
-            InstanceOpen(
-                opened.persistent_id,
-                session.client.client_guid,
-                tcon.share_name,
-                instance.compared_name,
-                instance.version,
-            ),
-        )
-    return result
+    return await create
+
+
+def enter(opened: Open, instance: Instance) -> None:
+    """Make `opened` the instance's. Before the client is told of it: what it keeps, it keeps with that."""
+    opened.enter_app_instance(
+        instance.instance_id,
+        InstanceOpen(
+            opened.persistent_id,
+            opened.session.client.client_guid,
+            opened.tcon.share_name,
+            instance.compared_name,
+            instance.version,
+        ),
+    )
 
 
 async def _take_over(session: Session, tcon: Tcon, volume: Volume, instance: Instance) -> None:
@@ -108,7 +110,7 @@ async def _take_over(session: Session, tcon: Tcon, volume: Volume, instance: Ins
         if one.client_guid != client.client_guid
         and one.share_name == tcon.share_name
         and one.name == instance.compared_name
-        and databases.opens.get(one.persistent_id) is not None
+        and databases.counts(databases.opens.get(one.persistent_id))
     ]
     if not earlier:
         return

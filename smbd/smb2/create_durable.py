@@ -32,6 +32,7 @@ from vfs.fsa import durable, names
 from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
+    STATUS_FILE_NOT_AVAILABLE,
     STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_NAME_NOT_FOUND,
     NTStatusError,
@@ -93,8 +94,8 @@ def read(connection: Connection, message: CreateRequest, *, replay: bool = False
     Args:
         connection: where it came from.
         message: the CREATE.
-        replay: it was sent before. If it has made a persistent handle then, and the server was lost with the
-            response, that handle is asked for ([MS-SMB2] 3.3.5.9.10).
+        replay: it was sent before. If it has made a handle then that waits for its client, that one is asked for
+            ([MS-SMB2] 3.3.5.9.10).
 
     Raises:
         NTStatusError: STATUS_INVALID_PARAMETER: contexts that exclude each other.
@@ -126,8 +127,8 @@ def read(connection: Connection, message: CreateRequest, *, replay: bool = False
         wish.create_guid = new.create_guid
         wish.persistent = bool(new.flags & SMB2_DHANDLE_FLAG_PERSISTENT)
         wish.timeout_ms = min(new.timeout or DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS)
-        if replay and wish.persistent:
-            made = made_by(connection.ctx.databases, connection.client_guid, wish.create_guid)
+        if replay:
+            made = recovery.made_by(connection.ctx.databases, connection.client_guid, wish.create_guid)
             if made is not None:
                 wish.reconnect = made.open_global_id
                 wish.replays = True
@@ -162,7 +163,8 @@ def reconnect(
     """Take up a handle again that a lost connection has left; it is in no table yet.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED.
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED; STATUS_FILE_NOT_AVAILABLE for a replay:
+            the handle still is another process's.
     """
     databases = session.client.ctx.databases
     record = _find(databases, owner.client_guid, wish)
@@ -179,9 +181,14 @@ def reconnect(
         # It cannot be taken up any more, by nobody.
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
         databases.opens.remove(handle_id)
+        databases.forget_create(record)
         if record.persistent:
             databases.keep(handle_id)
         raise
+    if record.persistent:
+        session.client.replays.remember(opened, record.create_guid)
+    else:
+        databases.forget_create(record)  # a replay is this process's to remember from now on
     if wish.replays:
         file.create_action = cookie.create_action
     opened.file = file
@@ -193,20 +200,12 @@ def reconnect(
     return opened, file
 
 
-def made_by(databases: Databases, client_guid: bytes, create_guid: bytes) -> OpenGlobal | None:
-    """Return the persistent handle that the client's create has made. Only after a failure, so it may take a while."""
-    for _, one in databases.opens.items():  # noqa: PERF102 - a table, not a dict
-        if one.persistent and one.create_guid == create_guid and one.client_guid == client_guid:
-            return one
-    return None
-
-
 def _find(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | None:
     """Look the handle up by its number; a persistent one, whose number the client may never have got, by its guid."""
     handle_id = wish.reconnect or 0
     record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
     if record is None and wish.persistent:
-        record = made_by(databases, client_guid, wish.create_guid)
+        return recovery.made_by(databases, client_guid, wish.create_guid)
     if record is not None and record.persistent and recovery.adopt(databases, record.open_global_id):
         return databases.opens.get(record.open_global_id)
     return record
@@ -219,7 +218,10 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
         if wrong:
             raise NTStatusError(status, why)
 
-    refuse_if(not record.server_id.is_disconnected(), "the handle is not disconnected")
+    # What is said of a replay is what it is told of an open that is in use.
+    in_use = STATUS_FILE_NOT_AVAILABLE if wish.replays else STATUS_OBJECT_NAME_NOT_FOUND
+    other_lease = STATUS_ACCESS_DENIED if wish.replays else STATUS_OBJECT_NAME_NOT_FOUND
+    refuse_if(not record.server_id.is_disconnected(), "the handle is not disconnected", in_use)
     refuse_if(not (record.durable or record.resilient or record.persistent), "the handle does not survive")
     try:
         cookie = COOKIE_CODEC.decode(record.backend_cookie)
@@ -230,9 +232,10 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
     refuse_if(leased and record.client_guid != owner.client_guid, "another client's lease")
     # The first version of the context has no guid, but does for handles of the second as well.
     refuse_if(wish.version > 1 and record.create_guid != wish.create_guid, "another create")
-    refuse_if(wish.version > 1 and record.persistent and not wish.persistent, "the handle is persistent")
-    refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse")
-    refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease")
+    if not wish.replays:
+        refuse_if(wish.version > 1 and record.persistent and not wish.persistent, "the handle is persistent")
+    refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse", other_lease)
+    refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease", other_lease)
     path = durable.current_path(session.client.ctx.databases.share_modes, cookie, record.open_global_id)
     refuse_if(leased and not _is_named(path, wish.name), "the lease has another name", STATUS_INVALID_PARAMETER)
     refuse_if(record.share_name != tcon.share_name, "another share")

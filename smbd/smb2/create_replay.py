@@ -1,15 +1,18 @@
 """Creates that a client sends again because it does not know what became of them: [MS-SMB2] 3.3.5.9.10.
 
-Where the specification and Samba differ, this does as Samba: a create in progress answers STATUS_FILE_NOT_AVAILABLE,
-which clients repeat until it is done (Windows lets the replay wait, or refuses it), and a handle need not be durable to
-be found again.
+The open that a create has made is found, wherever it is, while Open.IsReplayEligible: until its first use, and a
+persistent handle for as long as there is one. So says the specification up to version 83; 85 wants that forgotten with
+its first use as well, which would leave a client without it that lost the responses to a create and a write at once.
+
+Where the specification and Samba differ otherwise, this does as Samba: a create in progress answers
+STATUS_FILE_NOT_AVAILABLE, which clients repeat until it is done (Windows lets the replay wait, or refuses it), and a
+handle need not be durable to be found again by the process that has it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbd.smb2.create_durable import made_by
 from smbd.wire.constants import (
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
     SMB2_CREATE_REQUEST_LEASE,
@@ -20,10 +23,10 @@ from smbd.wire.constants import (
 )
 from smbd.wire.create_context_durable import DurableHandleRequestV2
 from smbd.wire.create_context_lease import unpack_lease
+from smbd.xsrv.recovery import made_by
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DUPLICATE_OBJECTID,
-    STATUS_FILE_NOT_AVAILABLE,
     NTStatusError,
 )
 
@@ -47,14 +50,20 @@ def create_guid(request: Request, message: CreateRequest) -> bytes:
 
 
 def find(request: Request, session: Session, message: CreateRequest, guid: bytes) -> Open | None:
-    """Return the open that the create `guid` has made already; None if it is a new one.
+    """Return the open of this process that the create `guid` has made already; None if there is none.
+
+    What a replay has made that is not this process's is for `create_durable.reconnect`.
 
     Raises:
         NTStatusError: STATUS_FILE_NOT_AVAILABLE: it is in progress. STATUS_DUPLICATE_OBJECTID: it is done, and this
             is no replay. STATUS_ACCESS_DENIED: the replay asks for another lease, or for one where there is none.
     """
-    opened = session.client.replays.find(guid)
+    client = session.client
+    opened = client.replays.find(guid)
     if opened is None:
+        replay = request.flags & SMB2_FLAGS_REPLAY_OPERATION
+        if not replay and made_by(client.ctx.databases, client.client_guid, guid):
+            raise NTStatusError(STATUS_DUPLICATE_OBJECTID, "the CreateGuid is that of a handle without its client")
         return None
     if opened.session is not session or not request.flags & SMB2_FLAGS_REPLAY_OPERATION:
         raise NTStatusError(STATUS_DUPLICATE_OBJECTID, "the CreateGuid is in use")
@@ -86,13 +95,6 @@ async def perform(request: Request, session: Session, guid: bytes, create: Async
     request.outlives_channel = True
     try:
         result = await create
-    except NTStatusError as error:
-        replays.abandon(guid)
-        client = session.client
-        if error.status == STATUS_FILE_NOT_AVAILABLE and made_by(client.ctx.databases, client.client_guid, guid):
-            # By the very handle that the create has made, and that waits for its client.
-            raise NTStatusError(STATUS_DUPLICATE_OBJECTID, "the CreateGuid is that of a persistent handle") from None
-        raise
     except BaseException:
         replays.abandon(guid)
         raise

@@ -25,6 +25,7 @@ from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
 from smbd.xsrv.databases import Databases, open_databases
 from smbd.xsrv.persistent import HANDLE_CODEC, JOURNAL_NAME
 from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODEC
+from smbd.xsrv.replay_index import REPLAY_CODEC
 from vfs.file_id import FileId
 from vfs.locking.brlock import BRLOCK_CODEC
 from vfs.locking.entry import LOCKING_CODEC
@@ -41,6 +42,7 @@ def reports(databases: Databases) -> Iterator[CheckReport]:
     yield dbcheck(databases.tcons.db, TCON_CODEC.decode)
     yield dbcheck(databases.opens.db, OPEN_CODEC.decode)
     yield dbcheck(databases.app_instances.db, APP_INSTANCE_CODEC.decode)
+    yield dbcheck(databases.replays.db, REPLAY_CODEC.decode)
     yield dbcheck(WatchedDb(databases.locking), LOCKING_CODEC.decode, FileId.from_key)
     yield dbcheck(WatchedDb(databases.brlock), BRLOCK_CODEC.decode, FileId.from_key)
     yield dbcheck(databases.leases, LEASE_CODEC.decode)
@@ -76,6 +78,9 @@ def stale(databases: Databases) -> Iterator[str]:
     for number, opened in databases.opens.items():
         if gone(opened.server_id):
             yield f"open {number:#x}: {opened.server_id} is gone"
+        away = opened.persistent and opened.server_id.is_disconnected()
+        if away and databases.replays.find(opened.client_guid, opened.create_guid) is None:
+            yield f"open {number:#x}: persistent, but its create is not known"
     persistent = databases.persistent
     if persistent is not None:
         kept = {int.from_bytes(key, "big") for key in persistent.journal.read()}

@@ -23,6 +23,7 @@ from smbd.xsrv.records import (
     SessionGlobal,
     TconGlobal,
 )
+from smbd.xsrv.replay_index import ReplayIndex
 from smbd.xsrv.table import GlobalTable
 from vfs.file_id import FileId
 from vfs.locking.brlock import LockOwner
@@ -47,6 +48,7 @@ class Databases:
         clients: smbXsrv_client_global, ClientGuid -> `ClientGlobal`.
         sessions, tcons, opens: smbXsrv_{session,tcon,open}_global.
         app_instances: smbXsrv_app_instance_global.
+        replays: smbXsrv_replay_global.
         locking, brlock, leases: the state of open files as it is stored.
         share_modes, byte_locks: locking and brlock as the file system layer works with them.
         notify_index: the directories that are watched.
@@ -67,6 +69,7 @@ class Databases:
         self.tcons: GlobalTable[TconGlobal] = GlobalTable(volatile("smbXsrv_tcon_global"), TCON_CODEC)
         self.opens: GlobalTable[OpenGlobal] = GlobalTable(volatile("smbXsrv_open_global"), OPEN_CODEC)
         self.app_instances = AppInstances(volatile("smbXsrv_app_instance_global"))
+        self.replays = ReplayIndex(volatile("smbXsrv_replay_global"))
         self.locking = volatile("locking")
         self.brlock = volatile("brlock", ORDER_BRLOCK)
         self.leases = volatile("leases", ORDER_LEASES)
@@ -95,12 +98,49 @@ class Databases:
     def _purged(self, file_id_key: bytes, handle_id: int) -> None:
         """A disconnected open gave way to another: what else there is of it goes, too."""
         self.byte_locks.remove_open(FileId.from_key(file_id_key), LockOwner(DISCONNECTED, handle_id))
-        self.opens.update(handle_id, lambda record: None if self._is_away(record) else record)
+        gone: OpenGlobal | None = None
+
+        def change(record: OpenGlobal) -> OpenGlobal | None:
+            nonlocal gone
+            gone = record if self._is_away(record) else None
+            return record if gone is None else None
+
+        self.opens.update(handle_id, change)
+        if gone is not None:
+            self.forget_create(gone)
         self.keep(handle_id)
 
     def _is_away(self, record: OpenGlobal) -> bool:
         owner = record.server_id
         return owner.is_disconnected() or (record.persistent and not self.is_alive(owner))
+
+    def counts(self, record: OpenGlobal | None) -> bool:
+        """Tell whether an open exists: its process lives, or it waits for its client."""
+        return record is not None and (
+            record.persistent or record.server_id.is_disconnected() or self.is_alive(record.server_id)
+        )
+
+    def find_create(self, client_guid: bytes, create_guid: bytes) -> OpenGlobal | None:
+        """Return the open that a create of the client has made, if `replays` knows of it."""
+        number = self.replays.find(client_guid, create_guid)
+        record = None if number is None else self.opens.get(number)
+        if record is None or record.create_guid != create_guid or record.client_guid != client_guid:
+            return None
+        return record
+
+    def forget_create(self, record: OpenGlobal) -> None:
+        """Note that the create that has made an open cannot be replayed any more. No record may be locked."""
+        if record.create_guid:
+            self.replays.leave(record.client_guid, record.create_guid, record.open_global_id)
+
+    def forget_creates(self) -> int:
+        """Take opens that are gone out of `replays` and return their number."""
+
+        def exists(number: int, client_guid: bytes, create_guid: bytes) -> bool:
+            record = self.opens.get(number)
+            return record is not None and (record.client_guid, record.create_guid) == (client_guid, create_guid)
+
+        return self.replays.forget(exists)
 
     def forget_instance_opens(self) -> int:
         """Take opens that are gone out of the table of application instances and return their number."""

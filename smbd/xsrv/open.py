@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from messaging.server_id import DISCONNECTED
 from smbd.xsrv import scavenging
 from smbd.xsrv.records import OpenGlobal
+from smbd.xsrv.replay import UNUSED
 from vfs.fsa import durable
 from vfs.fsa.close import close_file
 from vfs.ntstatus import STATUS_SUCCESS, NTStatusError
@@ -40,7 +41,7 @@ class Open:
         scan: directory enumeration in progress.
         pending: requests about this open that are not answered yet.
         channel_sequence: Open.ChannelSequence; `UNUSED` while the CREATE that made it can be replayed.
-        create_guid: by which; empty if it cannot.
+        create_guid: of that CREATE; empty if it cannot be replayed.
         app_instance_id: of the application that it belongs to; empty if that named none.
         lock_sequence: LockSequenceArray, index -> SequenceNumber of the entries that are valid.
         durable: it is to survive the loss of its connection, as long as nobody else wants the file.
@@ -114,7 +115,7 @@ class Open:
     def enter_app_instance(self, app_instance_id: bytes, entry: InstanceOpen) -> None:
         """Note, for the other processes as well, to which application it belongs ([MS-SMB2] 3.3.5.9.13)."""
         self.app_instance_id = app_instance_id
-        self._note(app_instance_id=app_instance_id)
+        self._note(app_instance_id=app_instance_id, app_instance_version=entry.version)
         databases = self.session.client.ctx.databases
         databases.app_instances.enter(app_instance_id, entry)
         if self.persistent:
@@ -129,6 +130,10 @@ class Open:
         """Let the open outlive its process ([MS-SMB2] 3.3.5.9.10); it does from when that is on disk."""
         self.durable = self.persistent = True
         self.durable_timeout_msec = timeout_msec
+        self.create_guid = create_guid
+        # First, so that there is no handle which the client cannot find.
+        client = self.session.client
+        client.ctx.databases.replays.enter(client.client_guid, create_guid, self.persistent_id)
         self._note(
             durable=True,
             persistent=True,
@@ -174,14 +179,17 @@ class Open:
             self.close()
             return
         del self.session.opens[self.volatile_id]
-        self.session.client.replays.forget(self)
+        client = self.session.client
+        client.replays.forget(self)
+        if self.create_guid and self.channel_sequence == UNUSED and not self.persistent:
+            client.ctx.databases.replays.enter(client.client_guid, self.create_guid, self.persistent_id)
         self._note(
             server_id=DISCONNECTED,
             backend_cookie=cookie,
             disconnect_time=time.time_ns(),
             lock_sequence=self.lock_sequence,
         )
-        scavenging.wake(self.session.client.ctx, self.durable_timeout_msec)
+        scavenging.wake(client.ctx, self.durable_timeout_msec)
 
     def _end_waits(self) -> None:
         for pending in list(self.pending):
@@ -200,7 +208,8 @@ class Open:
         if self.session.opens.pop(self.volatile_id, None) is None:
             return status
         self._end_waits()
-        self.session.client.replays.forget(self)
+        client = self.session.client
+        client.replays.forget(self)
         try:
             if self.file is not None:
                 close_file(self.file)
@@ -210,11 +219,12 @@ class Open:
         finally:
             if self.pipe is not None:
                 self.pipe.close()
-            databases = self.session.client.ctx.databases
+            databases = client.ctx.databases
             databases.opens.remove(self.persistent_id)
             if self.app_instance_id:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
             if self.persistent:
+                databases.replays.leave(client.client_guid, self.create_guid, self.persistent_id)
                 databases.keep(self.persistent_id)
         return status
 

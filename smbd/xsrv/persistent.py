@@ -61,7 +61,7 @@ class PersistentHandle(msgspec.Struct, array_like=True):
     locks: list[ByteRangeLock]
 
 
-HANDLE_CODEC: Final = RecordCodec(PersistentHandle, 1, "smbXsrv_open_persistent")
+HANDLE_CODEC: Final = RecordCodec(PersistentHandle, 2, "smbXsrv_open_persistent")
 
 
 class PersistentHandles:

@@ -81,7 +81,7 @@ class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
     While the client is away `server_id` is `DISCONNECTED`, `backend_cookie` is what the object store needs to
     open the file again (`vfs.fsa.durable`), and `lock_sequence` the numbers of the lock requests that were answered.
     Of a `persistent` handle these are there from the beginning: its process may be killed. `durable_timeout_msec` is
-    the time-out of `resilient` and `persistent` handles, too.
+    the time-out of `resilient` and `persistent` handles, too. `app_instance_version` is None if the client gave none.
     """
 
     open_global_id: int
@@ -102,9 +102,10 @@ class OpenGlobal(msgspec.Struct, array_like=True, gc=False):
     lock_sequence: dict[int, int] = {}
     resilient: bool = False
     persistent: bool = False
+    app_instance_version: tuple[int, int] | None = None
 
 
 CLIENT_CODEC: Final = RecordCodec(ClientGlobal, 1, "smbXsrv_client_global")
 SESSION_CODEC: Final = RecordCodec(SessionGlobal, 1, "smbXsrv_session_global")
 TCON_CODEC: Final = RecordCodec(TconGlobal, 1, "smbXsrv_tcon_global")
-OPEN_CODEC: Final = RecordCodec(OpenGlobal, 3, "smbXsrv_open_global")
+OPEN_CODEC: Final = RecordCodec(OpenGlobal, 4, "smbXsrv_open_global")

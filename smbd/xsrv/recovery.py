@@ -64,6 +64,8 @@ def adopt(databases: Databases, handle_id: int) -> bool:
                 durable.end_break(modes, entry, None)
                 modes.reassign(entry, DISCONNECTED, handle_id)
     now = time.time_ns()
+    if not found:
+        databases.forget_create(record)
 
     def change(record: OpenGlobal) -> OpenGlobal | None:
         if record.server_id != dead:
@@ -76,6 +78,15 @@ def adopt(databases: Databases, handle_id: int) -> bool:
 
     databases.opens.update(handle_id, change)
     return found
+
+
+def made_by(databases: Databases, client_guid: bytes, create_guid: bytes) -> OpenGlobal | None:
+    """Return the handle that a create of the client has made, if it is one that outlives this process."""
+    record = databases.find_create(client_guid, create_guid)
+    if record is not None and record.persistent and not record.server_id.is_disconnected():
+        adopt(databases, record.open_global_id)
+        return databases.opens.get(record.open_global_id)
+    return record
 
 
 def restore(databases: Databases, journal: Journal) -> int:
@@ -139,11 +150,12 @@ def _restore(databases: Databases, handle: PersistentHandle) -> None:
     opened.server_id = DISCONNECTED
     opened.disconnect_time = time.time_ns()
     opened.backend_cookie = COOKIE_CODEC.encode(cookie)
+    databases.replays.enter(opened.client_guid, opened.create_guid, handle_id)
     databases.opens.store(handle_id, opened)
     if opened.app_instance_id:
-        # Its version is not known any more; without one it gives way to any.
         name = names.to_smb(cookie.path).casefold()
-        instance = InstanceOpen(handle_id, opened.client_guid, opened.share_name, name, None)
+        version = opened.app_instance_version
+        instance = InstanceOpen(handle_id, opened.client_guid, opened.share_name, name, version)
         databases.app_instances.enter(opened.app_instance_id, instance)
 
 

@@ -3,7 +3,7 @@
 A client whose channel breaks does not know what became of the creates that were on their way. It sends them again on
 another channel; the same GUID must then not open the file twice. All channels of a client end in one process
 (`smbd.xsrv.handover`), so its creates are remembered there. An open is forgotten with its first use: who knows its
-FileId has the response.
+FileId has the response. Handles that outlive the process, or wait for its client, are in `smbd.xsrv.replay_index`.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class ReplayCache:
         """Note that the create `create_guid` made `opened`, which nobody has used yet."""
         opened.create_guid = create_guid
         opened.channel_sequence = UNUSED
+        self._creates[create_guid] = opened
+
+    def remember(self, opened: Open, create_guid: bytes) -> None:
+        """Note that the create `create_guid` made `opened`, used or not: a persistent handle taken up again."""
+        opened.create_guid = create_guid
         self._creates[create_guid] = opened
 
     def forget(self, opened: Open) -> None:

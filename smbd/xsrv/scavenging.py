@@ -103,6 +103,7 @@ def _expire(databases: Databases, handle_id: int, now: int) -> bool:
     databases.opens.update(handle_id, change)
     if gone is None:
         return False
+    databases.forget_create(gone)
     try:
         cookie = durable.COOKIE_CODEC.decode(gone.backend_cookie)
     except RecordError as error:

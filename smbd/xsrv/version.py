@@ -18,6 +18,7 @@ from messaging.server_id import living_processes
 from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
 from smbd.xsrv.persistent import HANDLE_CODEC
 from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODEC
+from smbd.xsrv.replay_index import REPLAY_CODEC
 from vfs.fsa.durable import COOKIE_CODEC
 from vfs.locking.brlock import BRLOCK_CODEC
 from vfs.locking.entry import LOCKING_CODEC
@@ -36,6 +37,7 @@ _CODECS: Final[tuple[RecordCodec[Any], ...]] = (
     TCON_CODEC,
     OPEN_CODEC,
     APP_INSTANCE_CODEC,
+    REPLAY_CODEC,
     COOKIE_CODEC,
     HANDLE_CODEC,
     LOCKING_CODEC,

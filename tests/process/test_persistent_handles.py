@@ -20,7 +20,7 @@ from tests import procstat
 from tests.process.smbd_support import eventually, new_server, run, status
 from tests.protocol.durable import new_guid
 from tests.protocol.leases import H, R, W, answer, lease_of, next_lease_break, state_of
-from tests.protocol.persistent import SHARE, open_persistent, take_up
+from tests.protocol.persistent import SHARE, instance_contexts, open_persistent, take_up
 from tests.protocol.test_durable_handles import EXCLUSIVE, assert_refused
 from tests.servers import PysmbdServer
 from tests.smbxcli import Connection, Offer, Session, Tree
@@ -29,6 +29,8 @@ from vfs import constants
 from vfs.access import GENERIC_READ
 from vfs.constants import FILE_OPEN, FILE_SHARE_READ
 from vfs.ntstatus import (
+    STATUS_DUPLICATE_OBJECTID,
+    STATUS_FILE_FORCED_CLOSED,
     STATUS_FILE_NOT_AVAILABLE,
     STATUS_LOCK_NOT_GRANTED,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -75,6 +77,10 @@ def wipe(server: PysmbdServer) -> None:
 
 
 def restart(server: PysmbdServer, how: str) -> None:
+    if how == "worker":
+        for pid in server.worker_pids():
+            os.kill(pid, signal.SIGKILL)
+        return
     if how == "stop":
         server.stop()
     else:
@@ -112,6 +118,40 @@ def test_a_handle_with_all_that_it_has(server, how):
             assert file.send_lock(LockElement(20, 5, EXCLUSIVE)).recv().status == STATUS_SUCCESS
             file.close()
         other.create("file").close()
+
+
+@pytest.mark.parametrize("how", ["worker", *WAYS])
+def test_the_application_that_has_it_may_move_to_another_client(server, how):
+    guid, application, newer = new_guid(), new_guid(), new_guid()
+    with client(server) as tree:
+        lost = open_persistent(tree, "file", guid, share_access=0, instance=instance_contexts(application, (1, 5)))
+        restart(server, how)
+    with client(server, newer) as other:
+        for version in (None, (1, 4), (1, 5)):
+            instance = instance_contexts(application, version)
+            assert_refused(STATUS_FILE_FORCED_CLOSED, open_persistent, other, "file", new_guid(), instance=instance)
+        second = new_guid()
+        moved = open_persistent(other, "file", second, share_access=0, instance=instance_contexts(application, (1, 6)))
+        restart(server, how)
+    with client(server) as tree:
+        assert_refused(STATUS_OBJECT_NAME_NOT_FOUND, take_up, tree, "file", lost, guid)
+        older = instance_contexts(application, (1, 5))
+        assert_refused(STATUS_FILE_FORCED_CLOSED, open_persistent, tree, "file", guid, instance=older)
+    with client(server, newer) as other:
+        take_up(other, "file", moved, second).close()
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_its_create_is_not_forgotten(server, how):
+    guid, key = new_guid(), new_guid()
+    with client(server) as tree:
+        lost = open_persistent(tree, "file", guid, key=key, state=R | H)
+        restart(server, how)
+    with client(server) as tree:
+        assert_refused(STATUS_DUPLICATE_OBJECTID, open_persistent, tree, "file", guid, key=key, state=R | H)
+        lost.persistent = 0xFFFFFFFFFFFFFFFF  # the number never arrived
+        take_up(tree, "file", lost, guid, key=key, state=R | H).close()
+        open_persistent(tree, "file", guid, key=key, state=R | H).close()
 
 
 @pytest.mark.parametrize("how", WAYS)

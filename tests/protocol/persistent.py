@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from smbd.wire.constants import (
+    SMB2_CREATE_APP_INSTANCE_ID,
+    SMB2_CREATE_APP_INSTANCE_VERSION,
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
     SMB2_DHANDLE_FLAG_PERSISTENT,
     SMB2_OPLOCK_LEVEL_LEASE,
     SMB2_OPLOCK_LEVEL_NONE,
 )
 from smbd.wire.create_context_durable import DurableHandleResponseV2
+from smbd.wire.create_contexts import AppInstanceId, AppInstanceVersion
 from tests.protocol.durable import reopen, request
 from tests.protocol.leases import lease_contexts
 from tests.smbxcli import File, Tree
@@ -26,12 +29,22 @@ def open_persistent(
     key: bytes = b"",
     state: int = 0,
     oplock: int = SMB2_OPLOCK_LEVEL_NONE,
+    instance: dict[bytes, bytes] | None = None,
     **how: object,
 ) -> File:
-    """Open with a persistent handle, with a lease if there is a key."""
+    """Open with a persistent handle, with a lease if there is a key, as an application instance if there is one."""
     contexts = request(guid, timeout, SMB2_DHANDLE_FLAG_PERSISTENT) | (lease_contexts(key, state) if key else {})
+    contexts |= instance or {}
     how.setdefault("disposition", FILE_OPEN_IF)
     return tree.create(name, oplock=SMB2_OPLOCK_LEVEL_LEASE if key else oplock, contexts=contexts, **how)  # type: ignore[arg-type]
+
+
+def instance_contexts(instance_id: bytes, version: tuple[int, int] | None = None) -> dict[bytes, bytes]:
+    """Name the application instance that opens a file."""
+    contexts = {SMB2_CREATE_APP_INSTANCE_ID: AppInstanceId(instance_id).pack()}
+    if version is not None:
+        contexts[SMB2_CREATE_APP_INSTANCE_VERSION] = AppInstanceVersion(*version).pack()
+    return contexts
 
 
 def response_of(file: File) -> DurableHandleResponseV2 | None:

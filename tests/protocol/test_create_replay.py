@@ -18,8 +18,9 @@ from smbd.wire.constants import (
 from smbd.wire.create import CreateRequest, CreateResponse
 from smbd.wire.lock import LockElement
 from smbd.wire.oplock_break import OplockBreakAcknowledgment
+from smbd.xsrv.databases import open_databases
 from tests.protocol.channels import TwoChannels
-from tests.protocol.durable import new_guid, request
+from tests.protocol.durable import lose_connection, new_guid, reopen, request
 from tests.protocol.leases import H, R, W, lease_contexts, next_break
 from tests.servers import unlike_samba
 from tests.smbxcli import File
@@ -156,6 +157,70 @@ def test_a_replay_on_the_other_channel(two, name):
     again = creates.answer(replay=True)
     assert file_id(again) == file_id(first)
     File(two.tree, again).write(b"over the other channel")
+
+
+@pytest.fixture
+def index(server):
+    """What the server notes of creates whose opens wait for their clients."""
+    return open_databases(str(server.directory / "lock"), read_only=True).replays
+
+
+class Away:
+    """A durable handle whose client is away, and the same client again."""
+
+    def __init__(self, server, login, name, *, key=b"", used=False):
+        client = new_guid()
+        self.creates = Creates(login(client_guid=client).tree_connect("tmp"), name)
+        self.first = self.creates.answer(disposition=FILE_CREATE, key=key)
+        if used:
+            File(self.creates.tree, self.first).write(b"used")
+        lose_connection(server, self.creates.tree)
+        self.creates.tree = login(client_guid=client).tree_connect("tmp")
+        self.index_key = client + self.creates.guid
+
+
+@unlike_samba  # which forgets a create with its process
+@pytest.mark.parametrize("key", [b"", new_guid()])
+def test_a_replay_gets_the_handle_that_waits_for_it(server, login, name, index, key):
+    away = Away(server, login, name, key=key)
+    assert index.db.parse(away.index_key)
+    assert away.creates.status(disposition=FILE_OPEN, key=key) == STATUS_DUPLICATE_OBJECTID
+    assert away.creates.status(disposition=FILE_CREATE, key=new_guid(), replay=True) == STATUS_ACCESS_DENIED
+    again = away.creates.answer(disposition=FILE_CREATE, key=key, replay=True)
+    assert again.file_id_persistent == away.first.file_id_persistent
+    assert again.create_action == FILE_CREATED
+    assert again.contexts.keys() == away.first.contexts.keys()
+    # It is in use now, and still not used.
+    assert index.db.parse(away.index_key) is None
+    assert away.creates.status(disposition=FILE_OPEN, key=key) == STATUS_DUPLICATE_OBJECTID
+    assert file_id(away.creates.answer(disposition=FILE_CREATE, key=key, replay=True)) == file_id(again)
+    File(away.creates.tree, again).close()
+
+
+@unlike_samba
+def test_who_takes_a_handle_up_by_its_number_does_not_need_its_create(server, login, name, index):
+    away = Away(server, login, name)
+    lost = File(away.creates.tree, away.first)
+    file = reopen(away.creates.tree, name, lost, guid=away.creates.guid)
+    assert index.db.parse(away.index_key) is None
+    file.close()
+    away.creates.answer(disposition=FILE_OPEN)
+
+
+@unlike_samba
+def test_a_used_handle_that_waits_is_not_replayed(server, login, name, index):
+    away = Away(server, login, name, used=True)
+    assert index.db.parse(away.index_key) is None
+    again = away.creates.answer(replay=True)
+    assert again.file_id_persistent != away.first.file_id_persistent
+
+
+@unlike_samba
+def test_a_handle_that_gave_way_is_not_replayed(server, login, name, index):
+    away = Away(server, login, name)
+    login().tree_connect("tmp").create(name).close()
+    assert index.db.parse(away.index_key) is None
+    assert away.creates.answer(disposition=FILE_OPEN).file_id_persistent != away.first.file_id_persistent
 
 
 class Waiting:

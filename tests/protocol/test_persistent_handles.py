@@ -369,3 +369,26 @@ def test_it_can_be_sent_again_while_the_handle_is_in_use(ca, name):
     assert is_persistent(again)
     assert create(ca, name, guid).recv().status == STATUS_DUPLICATE_OBJECTID
     file.close()
+
+
+def test_who_used_it_cannot_make_it_again(server, killable, login, name):
+    """Not even where share mode and lease would let another open of the client in."""
+    client, guid, key = new_guid(), new_guid(), new_guid()
+    tree = killable(client_guid=client)
+    lost = open_persistent(tree, name, guid, key=key, state=R | H)
+    lost.write(b"used")
+    kill_worker(server, tree)
+    again = login(client_guid=client).tree_connect(SHARE)
+    assert_refused(STATUS_DUPLICATE_OBJECTID, open_persistent, again, name, guid, key=key, state=R | H)
+    file = take_up(again, name, lost, guid, key=key, state=R | H)
+    assert_refused(STATUS_DUPLICATE_OBJECTID, open_persistent, again, name, guid, key=key, state=R | H)
+    file.close()
+    open_persistent(again, name, guid, key=key, state=R | H).close()
+
+
+def test_the_guid_is_the_client_s(server, ca, login, name):
+    guid = new_guid()
+    open_persistent(ca, name, guid)
+    lose_connection(server, ca)
+    other = login(client_guid=new_guid()).tree_connect(SHARE)
+    open_persistent(other, f"{name}-2", guid).close()
