@@ -75,7 +75,11 @@ def _leave(fo: FileObject) -> None:
         return
     failure: OSError | None = None
     with fo.volume.share_modes.lock(fo.file_id) as modes:
-        path = modes.remove(owner.server_id, owner.open_id) or fo.full_path
+        path = modes.remove(owner.server_id, owner.open_id)
+        if path is None:
+            if fo.stream is not None:
+                return  # it went before, and what has its name now is another one
+            path = fo.full_path
         if fo.delete_on_close:
             modes.set_delete(delete.token_of(fo, path))
             if fo.is_directory:

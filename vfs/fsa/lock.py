@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from messaging.server_id import DISCONNECTED
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
+from vfs.fsa import stream_hold
 from vfs.locking import brlock_posix
 from vfs.locking.breaks import contend_level2
 from vfs.locking.brlock import ByteRangeLock, LockOwner, is_valid_range
@@ -45,7 +46,7 @@ def lock(fo: FileObject, ranges: Sequence[LockRange]) -> None:
 
     Raises:
         NTStatusError: STATUS_LOCK_NOT_GRANTED, STATUS_INVALID_LOCK_RANGE, STATUS_INVALID_PARAMETER (directory),
-            STATUS_ACCESS_DENIED (an open that may not touch the data).
+            STATUS_ACCESS_DENIED (an open that may not touch the data), STATUS_FILE_DELETED (the stream went).
     """
     _check(fo, ranges)
     byte_locks = fo.volume.byte_locks
@@ -59,6 +60,7 @@ def lock(fo: FileObject, ranges: Sequence[LockRange]) -> None:
     if refused is not None:
         raise NTStatusError(STATUS_LOCK_NOT_GRANTED, f"held by {refused.blocker or 'a local program'}")
     fo.lock_count += len(ranges)
+    _check_stream_stayed(fo)
 
 
 async def wait_for_lock(fo: FileObject, wanted: LockRange) -> None:
@@ -76,6 +78,8 @@ async def wait_for_lock(fo: FileObject, wanted: LockRange) -> None:
     def check() -> None:
         if fo.closed:
             raise NTStatusError(STATUS_RANGE_NOT_LOCKED, "closed while it waited")
+        if fo.stream is not None and not fo.stream.hold.is_there():
+            raise stream_hold.gone()
 
     contend_level2(fo)
     (entry,) = _wanted(fo, (wanted,))
@@ -87,6 +91,7 @@ async def wait_for_lock(fo: FileObject, wanted: LockRange) -> None:
         check()
         raise
     fo.lock_count += 1
+    _check_stream_stayed(fo)
 
 
 def unlock(fo: FileObject, ranges: Sequence[LockRange]) -> None:
@@ -149,6 +154,13 @@ def owner_of(fo: FileObject) -> LockOwner:
         return LockOwner(DISCONNECTED, fo.handle_id)
     owner = fo.owner
     return LockOwner(owner.server_id, owner.open_id)
+
+
+def _check_stream_stayed(fo: FileObject) -> None:
+    """Give back what was just locked if the stream went: the locks would be on that which has its name now."""
+    if fo.stream is not None and not fo.stream.hold.is_there():
+        unlock_all(fo)
+        raise stream_hold.gone()
 
 
 def _check(fo: FileObject, ranges: Sequence[LockRange]) -> None:

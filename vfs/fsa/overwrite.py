@@ -17,7 +17,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
     FILE_SUPERSEDED,
 )
-from vfs.fsa import allocation, attributes, ea, leasing, share, times
+from vfs.fsa import allocation, attributes, ea, leasing, share, stream_hold, times
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, NTStatusError
 
@@ -55,8 +55,7 @@ def overwrite(fo: FileObject, params: OpenParams) -> None:
     volume = fo.volume
     try:
         volume.backend.ftruncate(fo.fd, 0)
-        if volume.streams is not None:
-            volume.streams.remove_all(fo.fd, fo.stat.ino)
+        stream_hold.take_all(fo)
         if params.create_disposition == FILE_SUPERSEDE:
             fo.create_action = FILE_SUPERSEDED
             fo.creation_time = times.now()

@@ -70,7 +70,10 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
         fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
-        result = _file_stat(fo, status, volume.share_modes.is_delete_pending(fo.file_id, fo.full_path))
+        pending = volume.share_modes.is_delete_pending(fo.file_id, fo.full_path)
+        if fo.stream is not None and not fo.stream.hold.is_there():
+            pending = True
+        result = _file_stat(fo, status, pending)
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
             result.reparse_tag = reparse.tag_of(fo)
         if with_ea_size:

@@ -24,7 +24,7 @@ from vfs.constants import (
     FILETIME_OMIT,
     FILETIME_THAW,
 )
-from vfs.fsa import allocation, attributes, delete, leasing, times, write
+from vfs.fsa import allocation, attributes, delete, leasing, stream_hold, times, write
 from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
@@ -206,7 +206,7 @@ def set_disposition(fo: FileObject, delete_file: bool) -> None:
     """Make the name delete-pending, or withdraw that ([MS-FSA] 2.1.5.15.3).
 
     Raises:
-        NTStatusError: STATUS_ACCESS_DENIED, STATUS_CANNOT_DELETE, STATUS_DIRECTORY_NOT_EMPTY.
+        NTStatusError: STATUS_ACCESS_DENIED, STATUS_CANNOT_DELETE, STATUS_DIRECTORY_NOT_EMPTY, STATUS_FILE_DELETED.
     """
     _set_disposition(fo, delete_file, ignore_readonly=False)
 
@@ -237,6 +237,8 @@ def _set_disposition(fo: FileObject, delete_file: bool, *, ignore_readonly: bool
             delete.check_may_delete(fo, ignore_readonly=ignore_readonly)
         with fo.volume.share_modes.lock(fo.file_id) as lock:
             entry = lock.find(fo.owner.server_id, fo.owner.open_id)
+            if entry is None and fo.stream is not None:
+                raise stream_hold.gone()
             path = lock.record.name_of(entry) if lock.record is not None and entry is not None else fo.full_path
             if delete_file:
                 lock.set_delete(delete.token_of(fo, path))

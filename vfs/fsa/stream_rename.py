@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from vfs.fsa import names, streams
+from vfs.fsa import names, stream_hold, streams
 from vfs.locking.entry import ENTRY_STREAM
 from vfs.locking.lease import LeaseFile
 from vfs.ntstatus import (
@@ -40,7 +40,7 @@ def rename(fo: FileObject, new_name: str, replace: bool) -> None:
 
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_COLLISION, STATUS_INVALID_PARAMETER (what has the name is open or not empty),
-            STATUS_SHARING_VIOLATION (a name with a path), STATUS_NOT_SUPPORTED.
+            STATUS_SHARING_VIOLATION (a name with a path), STATUS_NOT_SUPPORTED, STATUS_FILE_DELETED.
         OSError: what the system call said.
     """
     stream, store = fo.stream, fo.volume.streams
@@ -115,6 +115,8 @@ def _to_file(fo: FileObject, stream: XattrStream, replace: bool) -> None:
 def _check_alone(fo: FileObject) -> None:
     """Check that only `fo` has the stream open: its identity changes with its name, and others would not learn it."""
     record = fo.volume.share_modes.live_record(fo.file_id)
+    if fo.stream is not None and not fo.stream.hold.is_there():
+        raise stream_hold.gone()
     if fo.lock_count or (record is not None and len(record.entries) > 1):
         raise NTStatusError(STATUS_SHARING_VIOLATION, "somebody else has the stream open, or ranges are locked")
 
@@ -148,6 +150,6 @@ def _move(fo: FileObject, new_id: FileId, old: bytes) -> None:
                 with modes.leases.lock(entry.client_guid, entry.lease_key) as locked:
                     if locked.lease is not None:
                         locked.lease.files = [*locked.lease.files, LeaseFile(new_id.key(), fo.full_path)]
-    with modes.lock(fo.file_id) as lock:
+    old_id, fo.file_id = fo.file_id, new_id
+    with modes.lock(old_id) as lock:
         lock.remove(owner.server_id, owner.open_id)
-    fo.file_id = new_id

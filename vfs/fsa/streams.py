@@ -51,6 +51,7 @@ from vfs.fsa.lookup import NameFreeError, open_path
 from vfs.fsa.open_checks import CREATES, OVERWRITES
 from vfs.fsa.params import OpenOwner
 from vfs.fsa.stat import StreamInfo
+from vfs.fsa.stream_hold import StreamHold
 from vfs.locking.entry import ENTRY_STREAM, ShareModeEntry
 from vfs.modules.streams_xattr import StreamsXattr
 from vfs.modules.xattr_stream import XattrStream
@@ -59,6 +60,7 @@ from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
     STATUS_DELETE_PENDING,
+    STATUS_FILE_DELETED,
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_INVALID,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -98,8 +100,7 @@ def contents_of(fo: FileObject, name: str, attribute: str) -> XattrStream:
     volume = fo.volume
     if volume.streams is None:
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
-    file_id = file_id_of(fo.stat, name)
-    return XattrStream(volume.streams, fo.fd, fo.stat, name, attribute, lambda: volume.share_modes.lock(file_id))
+    return XattrStream(volume.streams, fo.fd, fo.stat, name, attribute, StreamHold(fo))
 
 
 def attempt(
@@ -138,10 +139,12 @@ def attempt(
             return None
         undo.callback(_leave, fo, fo.file_id)
         try:
-            _fill(fo, store, params, exists=found is not None)
+            filled = _fill(fo, store, params, exists=found is not None)
         except FileExistsError:
             if params.create_disposition == FILE_CREATE:
                 raise
+            return None
+        if not filled:
             return None
         undo.pop_all()
     _tell(fo)
@@ -256,19 +259,28 @@ def _leave(fo: FileObject, file_id: FileId) -> None:
         lock.remove(fo.owner.server_id, fo.owner.open_id)
 
 
-def _fill(fo: FileObject, store: StreamsXattr, params: OpenParams, *, exists: bool) -> None:
-    """Create or empty the stream."""
+def _fill(fo: FileObject, store: StreamsXattr, params: OpenParams, *, exists: bool) -> bool:
+    """Create or empty the stream; False if it went, or the file was overwritten, before the open was entered."""
     stream = fo.stream
     if stream is None:
-        return
-    if not exists:
-        store.create(fo.fd, stream.name)
-        fo.create_action = FILE_CREATED
-    elif params.create_disposition in OVERWRITES:
-        stream.truncate(0)
-        fo.create_action = FILE_SUPERSEDED if params.create_disposition == FILE_SUPERSEDE else FILE_OVERWRITTEN
-    else:
-        fo.create_action = FILE_OPENED
+        return False
+    try:
+        if not exists:
+            with stream.hold.lock():
+                store.create(fo.fd, stream.name)
+            fo.create_action = FILE_CREATED
+        elif store.get(fo.fd, stream.attribute) is None:
+            return False
+        elif params.create_disposition in OVERWRITES:
+            stream.truncate(0)
+            fo.create_action = FILE_SUPERSEDED if params.create_disposition == FILE_SUPERSEDE else FILE_OVERWRITTEN
+        else:
+            fo.create_action = FILE_OPENED
+    except NTStatusError as error:
+        if error.status != STATUS_FILE_DELETED:
+            raise
+        return False
+    return True
 
 
 def _tell(fo: FileObject) -> None:

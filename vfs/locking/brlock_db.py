@@ -229,6 +229,11 @@ class ByteRangeLocks:
         """Give back all locks of an open and return their number."""
         return self._keep(file_id, lambda lock: not lock.is_of(owner))
 
+    def remove_all(self, file_id: FileId) -> None:
+        """Give back all locks of what is gone."""
+        if self.parse(file_id.key()) is not None:
+            self._keep(file_id, lambda _lock: False)
+
     def reassign(self, file_id: FileId, owner: LockOwner, new: LockOwner) -> int:
         """Give all locks of an open another owner, and return their number; nothing changes for anybody else."""
         if self.parse(file_id.key()) is None:

@@ -285,6 +285,13 @@ class ShareModeLock:
                 return path
         return None
 
+    def remove_all(self) -> None:
+        """Take out all opens and delete tokens: what they were opens of is gone."""
+        if self.record is not None:
+            for entry in list(self.record.entries):
+                self.remove(entry.server_id, entry.open_id)
+            self.record = None
+
     def _keep_names(self, leaving: ShareModeEntry) -> None:
         """Keep `record.path` the name of an open that remains."""
         record = self.record

@@ -108,8 +108,12 @@ class StreamsXattr:
             raise OSError(errno.ENAMETOOLONG, "the name of the stream is too long")
         return attribute
 
-    def _attributes(self, fd: int) -> Iterator[tuple[str, str]]:
-        """Yield the streams of a file: name and attribute."""
+    def attributes(self, fd: int) -> Iterator[tuple[str, str]]:
+        """Yield the streams of a file: name and attribute.
+
+        Raises:
+            OSError: they cannot be listed.
+        """
         prefix, suffix = self.prefix, self._suffix
         for attribute in self.backend.flistxattr(fd):
             if not attribute.startswith(prefix) or attribute in _NOT_STREAMS:
@@ -130,7 +134,7 @@ class StreamsXattr:
         """
         folded = name.upper()
         found = None
-        for spelled, attribute in self._attributes(fd):
+        for spelled, attribute in self.attributes(fd):
             if spelled == name:
                 return spelled, attribute
             if not self._case_sensitive and spelled.upper() == folded:
@@ -182,7 +186,7 @@ class StreamsXattr:
             OSError: they cannot be read.
         """
         result = []
-        for name, attribute in self._attributes(fd):
+        for name, attribute in self.attributes(fd):
             value = self.get(fd, attribute)
             if value is None:
                 continue
@@ -213,26 +217,26 @@ class StreamsXattr:
             OSError: the attributes cannot be read.
         """
         found = []
-        for _, attribute in self._attributes(fd):
+        for _, attribute in self.attributes(fd):
             value = self.get(fd, attribute)
             side = reference_of(value) if value is not None else None
             if side is not None and side_files.owner_of(side) == ino:
                 found.append(side)
         return found
 
-    def remove_all(self, fd: int, ino: int) -> None:
-        """Remove all named streams of a file, as overwriting it does.
+    def remove(self, fd: int, ino: int, attribute: str) -> None:
+        """Remove a stream of the file with inode `ino`; a side file of its own goes with it.
 
         Raises:
             OSError: as the kernel says.
         """
-        sides = self.side_files(fd, ino)
-        for _, attribute in list(self._attributes(fd)):
-            self.drop(fd, attribute)
-        self.remove_side_files(sides)
+        side = reference_of(self.get(fd, attribute) or END)
+        self.drop(fd, attribute)
+        if side is not None and side_files.owner_of(side) == ino:
+            self.remove_side_files([side])
 
     def remove_side_files(self, names: list[bytes]) -> None:
-        """Remove what `side_files` returned; the file itself is gone, so a failure is only logged."""
+        """Remove side files of which the references are gone already, so a failure is only logged."""
         for name in names:
             try:
                 self.side.remove(name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from vfs.modules import side_files
 from vfs.modules.streams_xattr import BLOCK, END, REFERENCE, TOO_LARGE, allocation_of, data_of, reference_of
+from vfs.ntstatus import STATUS_FILE_DELETED, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.modules.streams_xattr import StreamsXattr
@@ -21,27 +21,36 @@ _log = logging.getLogger(__name__)
 
 _COPY: Final = 1 << 20
 
-Guard = Callable[[], AbstractContextManager[object]]
+
+class Hold(Protocol):
+    """What an open has of its stream while others may take that away."""
+
+    def is_there(self) -> bool:
+        """Tell whether the open still has it."""
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep it, and keep others from changing it; raises STATUS_FILE_DELETED."""
 
 
 class XattrStream:
     """The contents of one stream, as an open of it sees them.
 
     Nothing is kept between two calls but the descriptor of a side file, so that all opens of all processes see the
-    same. Changes happen under `guard`, the lock that the processes share; reading takes none.
+    same. Changes happen under the lock of `hold`, which the processes share; reading takes none.
 
     Attributes:
+        hold: tells whether the stream went meanwhile.
         name: as stored.
         attribute: the extended attribute.
     """
 
-    __slots__ = ("_base", "_fd", "_guard", "_side_fd", "_side_name", "_store", "attribute", "name")
+    __slots__ = ("_base", "_fd", "_side_fd", "_side_name", "_store", "attribute", "hold", "name")
 
-    def __init__(self, store: StreamsXattr, fd: int, base: Stat, name: str, attribute: str, guard: Guard) -> None:
+    def __init__(self, store: StreamsXattr, fd: int, base: Stat, name: str, attribute: str, hold: Hold) -> None:
         self._store = store
         self._fd = fd
         self._base = base
-        self._guard = guard
+        self.hold = hold
         self._side_fd = -1
         self._side_name = b""
         self.name = name
@@ -121,12 +130,14 @@ class XattrStream:
         return self.sizes()[0]
 
     def sizes(self) -> tuple[int, int]:
-        """Return end of file and allocation size.
+        """Return end of file and allocation size; nothing is left of a stream that went.
 
         Raises:
             OSError: as the kernel says.
         """
         value = self._value()
+        if not self.hold.is_there():
+            return 0, 0
         name = reference_of(value)
         if name is None:
             size = len(data_of(value))
@@ -141,9 +152,12 @@ class XattrStream:
         """Read at `offset` and return the number of bytes; 0 at the end.
 
         Raises:
+            NTStatusError: STATUS_FILE_DELETED.
             OSError: as the kernel says.
         """
         value = self._value()
+        if not self.hold.is_there():  # asked afterwards: what was read before it went was its own
+            raise NTStatusError(STATUS_FILE_DELETED, "the stream is gone")
         name = reference_of(value)
         if name is None:
             data = data_of(value)[offset : offset + len(view)]
@@ -158,9 +172,10 @@ class XattrStream:
         """Write all of `view`; a gap before it reads as zeros.
 
         Raises:
+            NTStatusError: STATUS_FILE_DELETED.
             OSError: as the kernel says.
         """
-        with self._guard():
+        with self.hold.lock():
             value = self._value()
             name = reference_of(value)
             if name is None:
@@ -182,9 +197,10 @@ class XattrStream:
         """Set the end of file; an emptied stream returns to the attribute.
 
         Raises:
+            NTStatusError: STATUS_FILE_DELETED.
             OSError: as the kernel says.
         """
-        with self._guard():
+        with self.hold.lock():
             value = self._value()
             name = reference_of(value)
             if name is None:
@@ -205,6 +221,7 @@ class XattrStream:
         """Make a range inside the stream zero.
 
         Raises:
+            NTStatusError: STATUS_FILE_DELETED.
             OSError: as the kernel says.
         """
         while length > 0:
@@ -229,10 +246,8 @@ class XattrStream:
         Raises:
             OSError: as the kernel says.
         """
-        name = reference_of(self._value())
-        self._store.drop(self._fd, self.attribute)
-        if name is not None:
-            self._drop_side(name)
+        self.close()
+        self._store.remove(self._fd, self._base.ino, self.attribute)
 
     def rename(self, name: str) -> None:
         """Give the stream another name; what has that name is replaced.

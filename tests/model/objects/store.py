@@ -248,6 +248,7 @@ class Store:
         """Return what is there."""
         _refuse_if(opened.main and opened.file.directory, nt.STATUS_INVALID_DEVICE_REQUEST)
         _refuse_if(not opened.access & READ_DATA, nt.STATUS_ACCESS_DENIED)
+        _refuse_if(opened.gone and length, nt.STATUS_FILE_DELETED)
         data = bytes(opened.stream.data[offset : offset + length])
         _refuse_if(not data and length, nt.STATUS_END_OF_FILE)
         return data
@@ -257,6 +258,7 @@ class Store:
         _refuse_if(opened.main and opened.file.directory, nt.STATUS_INVALID_DEVICE_REQUEST)
         _refuse_if(not opened.access & WRITE_DATA, nt.STATUS_ACCESS_DENIED)
         if data:
+            _refuse_if(opened.gone, nt.STATUS_FILE_DELETED)
             contents = opened.stream.data
             contents.extend(bytes(max(0, offset - len(contents))))
             contents[offset : offset + len(data)] = data
@@ -273,6 +275,7 @@ class Store:
         """2.1.5.15.4."""
         _refuse_if(not opened.access & WRITE_DATA, nt.STATUS_ACCESS_DENIED)
         _refuse_if(opened.main and opened.file.directory, nt.STATUS_INVALID_PARAMETER)
+        _refuse_if(opened.gone, nt.STATUS_FILE_DELETED)
         contents = opened.stream.data
         del contents[size:]
         contents.extend(bytes(size - len(contents)))
@@ -303,6 +306,7 @@ class Store:
         if delete:
             _refuse_if(opened.file.attributes & FILE_ATTRIBUTE_READONLY, nt.STATUS_CANNOT_DELETE)
             _refuse_if(opened.main and opened.file.entries, nt.STATUS_DIRECTORY_NOT_EMPTY)
+        _refuse_if(opened.gone, nt.STATUS_FILE_DELETED)
         if opened.main:
             opened.link.delete_pending = delete
         else:
@@ -361,6 +365,7 @@ class Store:
         file, stream = opened.file, opened.stream
         if name == stream.name:
             return
+        _refuse_if(opened.gone, nt.STATUS_FILE_DELETED)
         _refuse_if(sum(one.stream is stream for one in file.opens) > 1, nt.STATUS_SHARING_VIOLATION)
         if name.lower() != stream.name.lower():
             target = file.streams.get(name.lower())
@@ -395,11 +400,11 @@ class Store:
         _refuse_if(not opened.access & READ_ATTRIBUTES, nt.STATUS_ACCESS_DENIED)
         file, stream = opened.file, opened.stream
         directory = file.directory and opened.main
-        pending = opened.link.delete_pending if opened.main else stream.delete_pending
+        pending = opened.link.delete_pending if opened.main else stream.delete_pending or opened.gone
         return {
             "name": "\\" + opened.link.path + ("" if opened.main else f":{stream.name}"),
             "attributes": shown(file, directory),
-            "end_of_file": 0 if directory else len(stream.data),
+            "end_of_file": 0 if directory or opened.gone else len(stream.data),
             "links": len(file.links) - pending,
             "delete_pending": pending,
             "directory": directory,

@@ -97,6 +97,11 @@ class Open:
         return self.link.file
 
     @property
+    def gone(self) -> bool:
+        """The stream went when its file was overwritten."""
+        return self.file.streams.get(self.stream.name.lower()) is not self.stream
+
+    @property
     def main(self) -> bool:
         """It is no open of a named stream."""
         return not self.stream.name
