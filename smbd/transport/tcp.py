@@ -26,7 +26,8 @@ _log = logging.getLogger(__name__)
 _PREFIX: Final = struct.Struct(">I")
 _INT: Final = struct.Struct("i")
 _COUNT: Final = struct.Struct("Q")
-#: Where tcpi_bytes_acked stands in struct tcp_info.
+# Where the fields of struct tcp_info stand: tcpi_retransmits, tcpi_probes; tcpi_bytes_acked.
+_TCP_INFO_REPEATS: Final = slice(2, 4)
 _TCP_INFO_ACKED: Final = 120
 PREFIX_SIZE: Final = _PREFIX.size
 #: What one call receives at most: a request with 64 KiB of payload comes in one.
@@ -120,6 +121,13 @@ class TcpTransport:
         info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_ACKED + _COUNT.size)
         acknowledged: int = _COUNT.unpack_from(info, _TCP_INFO_ACKED)[0]
         return acknowledged
+
+    def repeats(self) -> int:
+        """Return how often in a row the kernel has sent something again, since nothing was heard of the other end."""
+        if self.closed:
+            return 0
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_REPEATS.stop)
+        return sum(info[_TCP_INFO_REPEATS])
 
     def pause(self) -> None:
         """Leave in the socket what arrives from now on, until `resume`."""

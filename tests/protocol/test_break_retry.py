@@ -1,23 +1,34 @@
-"""Breaks whose channel is lost before they are answered go over another one ([MS-SMB2] 3.3.4.6, 3.3.4.7)."""
+"""Breaks whose channel is lost before they are answered go over another one ([MS-SMB2] 3.3.4.6, 3.3.4.7).
+
+A silent client is one whose TCP acknowledges nothing: its connections are given up, as Samba does.
+"""
 
 from __future__ import annotations
 
 import pytest
 
 from smbd.wire.constants import SMB2_CREATE, SMB2_OPLOCK_BREAK
-from smbd.wire.create import CreateRequest
+from smbd.wire.create import CreateRequest, CreateResponse
 from smbd.wire.oplock_break import OplockBreakAcknowledgment
 from tests.protocol.channels import TwoChannels
 from tests.protocol.durable import new_guid
 from tests.protocol.leases import H, R, W, answer, assert_no_break, next_break, next_lease_break, open_leased
 from tests.servers import unlike_samba
+from tests.smbxcli import ConnectionLostError, ReplyTimeoutError
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
 from vfs.constants import FILE_CREATE, FILE_OPEN
-from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_LEVEL_II
+from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_LEVEL_II, OPLOCK_NONE
 from vfs.ntstatus import STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
+
+_SILENT_S = 12.0
+"""What an opener waits at most for a client that is gone; for one that does not answer it waits 35 seconds."""
+_LONGER_THAN_SILENT_S = 2.5
+_MIB = 1 << 20
+_MORE_THAN_BUFFERS = 16
+"""So many MiB fill the sockets of both sides."""
 
 
 @pytest.fixture
@@ -30,12 +41,26 @@ def other(login):
     return login().tree_connect("tmp")
 
 
-def send_open(tree, name):
+def send_open(tree, name, oplock=OPLOCK_NONE):
     """Open the file in a way that takes away write caching."""
     message = CreateRequest(
-        name, desired_access=GENERIC_ALL, share_access=SHARE_ALL, create_disposition=FILE_OPEN
+        name,
+        desired_access=GENERIC_ALL,
+        share_access=SHARE_ALL,
+        create_disposition=FILE_OPEN,
+        requested_oplock_level=oplock,
     )
     return tree.send(SMB2_CREATE, message)
+
+
+def was_given_up(connection):
+    """Tell whether the server has closed a connection that was silent."""
+    connection.transport.hear_again()
+    try:
+        connection.echo()
+    except ConnectionLostError:
+        return True
+    return False
 
 
 def test_an_oplock_break_comes_again(two, other, name):
@@ -98,3 +123,54 @@ def test_with_the_last_channel_goes_the_oplock(two, other, name):
     two.second.close(reset=True)
     two.first.close(reset=True)
     assert waits.recv().status == STATUS_SUCCESS
+
+
+def test_a_silent_client_loses_its_connection(login, other, name):
+    """What it held is free at once: its session has ended, not only its oplock."""
+    lost = login()
+    lost.tree_connect("tmp").create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    lost.connection.transport.fall_silent()
+    waits = send_open(other, name, oplock=OPLOCK_BATCH).recv(_SILENT_S)
+    assert (waits.status, waits.body(CreateResponse).oplock_level) == (STATUS_SUCCESS, OPLOCK_BATCH)
+    assert was_given_up(lost.connection)
+
+
+@pytest.mark.parametrize("held", ["oplock", "lease"])
+def test_a_client_whose_channels_are_all_silent_loses_them(two, other, name, held):
+    if held == "oplock":
+        two.tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    else:
+        open_leased(two.tree, name, new_guid(), R | W | H, disposition=FILE_CREATE)
+    two.first.transport.fall_silent()
+    two.second.transport.fall_silent()
+    assert send_open(other, name).recv(_SILENT_S).status == STATUS_SUCCESS
+    assert was_given_up(two.first)
+    assert was_given_up(two.second)
+
+
+def test_a_silent_channel_is_given_up_for_the_next(two, other, name):
+    key = new_guid()
+    open_leased(two.tree, name, key, R | W | H, disposition=FILE_CREATE)
+    two.first.transport.fall_silent()
+    waits = send_open(other, name)
+    assert next_lease_break(two.second).lease_key == key
+    two.session.connection = two.second
+    assert answer(two.tree, key, R | H).status == STATUS_SUCCESS
+    assert waits.recv().status == STATUS_SUCCESS
+    assert was_given_up(two.first)
+
+
+@unlike_samba
+def test_a_client_that_does_not_read_is_not_silent(login, other, name):
+    """Its TCP answers, so it is there: it has the time that everybody has."""
+    slow = login()
+    tree = slow.tree_connect("tmp")
+    big = tree.create(f"{name}.big", disposition=FILE_CREATE)
+    big.write(bytes(_MIB), 0)
+    tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    for _ in range(_MORE_THAN_BUFFERS):
+        big.send_read(_MIB)
+    waits = send_open(other, name)
+    with pytest.raises(ReplyTimeoutError):
+        waits.recv(_LONGER_THAN_SILENT_S)
+    assert next_break(slow.connection).oplock_level == OPLOCK_LEVEL_II

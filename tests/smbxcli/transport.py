@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import time
@@ -10,6 +11,10 @@ from typing import Final
 from tests.smbxcli.errors import ConnectionLostError, ProtocolViolationError, ReplyTimeoutError
 
 _LENGTH: Final = struct.Struct(">I")
+#: A socket filter of one instruction, BPF_RET | BPF_K, that takes nothing of any packet: its code, jumps, and operand.
+_TAKE_NOTHING: Final = struct.pack("HBBI", 6, 0, 0, 0)
+_SO_ATTACH_FILTER: Final = 26
+_SO_DETACH_FILTER: Final = 27
 _MAX_FRAME: Final = (1 << 24) - 1  # the length has 24 bits, after a zero byte
 
 
@@ -106,6 +111,16 @@ class Transport:
             return True
         except ReplyTimeoutError:
             return False
+
+    def fall_silent(self) -> None:
+        """Let the kernel drop what comes from now on, without an acknowledgment: as without a network."""
+        code = ctypes.create_string_buffer(_TAKE_NOTHING, len(_TAKE_NOTHING))
+        program = struct.pack("HP", 1, ctypes.addressof(code))
+        self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+    def hear_again(self) -> None:
+        """Take back `fall_silent`."""
+        self._sock.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
 
     def shutdown_write(self) -> None:
         """Tell the server that nothing more will come, and keep reading."""
