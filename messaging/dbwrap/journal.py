@@ -82,6 +82,7 @@ class Journal:
         self.path = path
         self._privileged = privileged
         self._fd = -1
+        self._size = 0  # while it is locked
 
     # writing
 
@@ -95,9 +96,11 @@ class Journal:
         while True:
             fd = self._open()
             fcntl.flock(fd, fcntl.LOCK_EX)
-            if os.fstat(fd).st_nlink:
+            stat = os.fstat(fd)
+            if stat.st_nlink:
                 break
             self._reopen()  # it was compacted meanwhile
+        self._size = stat.st_size
         try:
             yield
         finally:
@@ -113,7 +116,7 @@ class Journal:
             OSError: they cannot be written, and none of them is.
         """
         data = b"".join(pack_frame(key, value) for key, value in changes)
-        size = os.fstat(self._fd).st_size
+        size = self._size
         try:
             written = os.write(self._fd, data)
         except OSError:
@@ -122,7 +125,8 @@ class Journal:
         if written != len(data):
             self._cut(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return size, size + len(data)
+        self._size += written
+        return size, self._size
 
     def _cut(self, size: int) -> None:
         with suppress(OSError):

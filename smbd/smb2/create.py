@@ -175,7 +175,8 @@ async def _open_file(
         wish = create_durable.read(request.connection, message, replay=replay)
     reconnects = wish is not None and wish.reconnect is not None
     level, lease = create_leases.read(request.connection, message, any_level=reconnects)
-    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease)
+    number = create_durable.number_for(client.ctx.databases, wish, volume) if wish is not None else 0
+    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease, number)
     if wish is not None and reconnects:
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
@@ -193,16 +194,15 @@ async def _open_file(
         close_file(file)
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
     try:
-        opened = new_open(session, tcon, volatile_id)
+        durability = create_durable.durability(file, wish) if wish is not None else None
+        opened = new_open(session, tcon, volatile_id, file, durability)
     except DbError as error:
         close_file(file)
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, str(error)) from error
-    opened.file = file
-    opened.granted_access = file.granted_access
     _enter(request, opened)
     answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {}
     if wish is not None:
-        answers |= create_durable.grant(opened, wish)
+        answers |= create_durable.granted(opened, wish)
     if instance is not None:
         create_app_instance.enter(opened, instance)
     if contexts and persistence.is_unsettled(client.ctx):

@@ -26,7 +26,7 @@ from smbd.wire.create_context_durable import (
 )
 from smbd.wire.create_contexts import Contexts
 from smbd.xsrv import recovery
-from smbd.xsrv.open import Open
+from smbd.xsrv.open import Durability, Open
 from smbd.xsrv.table import MAX_ID
 from vfs.fsa import durable, names
 from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
@@ -135,17 +135,24 @@ def read(connection: Connection, message: CreateRequest, *, replay: bool = False
     return wish
 
 
-def grant(opened: Open, wish: Wish) -> Contexts:
-    """Make `opened` durable if it can be, and return the contexts that say so."""
-    file = opened.file
-    if file is None:
+def number_for(databases: Databases, wish: Wish, volume: Volume) -> int:
+    """Return the number that the open is to have if it becomes a persistent handle; 0 if it is not to be one."""
+    return databases.opens.free_id() if wish.persistent and volume.options.persistent_handles else 0
+
+
+def durability(file: FileObject, wish: Wish) -> Durability | None:
+    """Return what can be granted for `file` of what is asked for; None for nothing."""
+    if file.handle_id:
+        return Durability(wish.create_guid, wish.timeout_ms, durable.cookie_of(file))
+    if durable.can_be_durable(file):
+        return Durability(wish.create_guid, wish.timeout_ms)
+    return None
+
+
+def granted(opened: Open, wish: Wish) -> Contexts:
+    """Return the contexts that say what was granted."""
+    if not opened.durable:
         return {}
-    if wish.persistent and file.volume.options.persistent_handles and durable.can_stay(file):
-        opened.make_persistent(file, wish.create_guid, wish.timeout_ms)
-        return answer(opened)
-    if not durable.can_be_durable(file):
-        return {}
-    opened.make_durable(wish.create_guid, wish.timeout_ms)
     if wish.version == 1:
         return {SMB2_CREATE_DURABLE_HANDLE_REQUEST: DurableHandleResponse().pack()}
     return answer(opened)

@@ -40,7 +40,7 @@ def request_resiliency(call: IoctlCall) -> IoctlOutput:
     if timeout // _MS_PER_S > MAX_TIMEOUT_MS // _MS_PER_S:
         raise NTStatusError(STATUS_INVALID_PARAMETER, f"{timeout} ms are too long")
     file = opened.file
-    if file is None or not durable.can_stay(file):
+    if file is None or not file.can_stay:
         raise NTStatusError(STATUS_NOT_SUPPORTED, "not a file that can survive its connection")
     durable.make_resilient(file)
     opened.make_resilient(timeout or DEFAULT_TIMEOUT_MS)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from messaging.server_id import DISCONNECTED
 from smbd.xsrv import scavenging
@@ -27,6 +27,29 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
 _log = logging.getLogger(__name__)
+
+
+class Durability(NamedTuple):
+    """What an open survives ([MS-SMB2] 3.3.5.9.6, 3.3.5.9.10): the loss of its connection; with a cookie, the server's.
+
+    Attributes:
+        create_guid: of the CREATE; the null GUID if that has none.
+        timeout_msec: how long it waits for its client.
+        cookie: of `vfs.fsa.durable` for a persistent handle, else empty.
+    """
+
+    create_guid: bytes
+    timeout_msec: int
+    cookie: bytes = b""
+
+    def describe(self, record: OpenGlobal, share_name: str) -> None:
+        """Enter it in the record of the open."""
+        record.durable = True
+        record.persistent = bool(self.cookie)
+        record.create_guid = self.create_guid
+        record.durable_timeout_msec = self.timeout_msec
+        record.share_name = share_name
+        record.backend_cookie = self.cookie
 
 
 class Open:
@@ -91,17 +114,6 @@ class Open:
         self.persistent = False
         self.durable_timeout_msec = 0
 
-    def make_durable(self, create_guid: bytes, timeout_msec: int) -> None:
-        """Note, for the other processes as well, that the open is durable ([MS-SMB2] 3.3.5.9.6, 3.3.5.9.10)."""
-        self.durable = True
-        self.durable_timeout_msec = timeout_msec
-        self._note(
-            durable=True,
-            create_guid=create_guid,
-            durable_timeout_msec=timeout_msec,
-            share_name=self.tcon.share_name,
-        )
-
     def _note(self, **fields: object) -> None:
         """Set fields of the global record."""
 
@@ -125,25 +137,6 @@ class Open:
     def survives(self) -> bool:
         """Whether it is any of the kinds that outlive their connection."""
         return self.durable or self.resilient or self.persistent
-
-    def make_persistent(self, file: FileObject, create_guid: bytes, timeout_msec: int) -> None:
-        """Let the open outlive its process ([MS-SMB2] 3.3.5.9.10); it does from when that is on disk."""
-        self.durable = self.persistent = True
-        self.durable_timeout_msec = timeout_msec
-        self.create_guid = create_guid
-        # First, so that there is no handle which the client cannot find.
-        client = self.session.client
-        client.ctx.databases.replays.enter(client.client_guid, create_guid, self.persistent_id)
-        self._note(
-            durable=True,
-            persistent=True,
-            create_guid=create_guid,
-            durable_timeout_msec=timeout_msec,
-            share_name=self.tcon.share_name,
-            backend_cookie=durable.cookie_of(file),
-        )
-        durable.make_persistent(file, self.persistent_id)
-        self.session.client.ctx.databases.keep(self.persistent_id)
 
     def locks_changed(self) -> None:
         """Have the locks of a persistent handle kept, and which lock requests were answered."""
@@ -229,23 +222,62 @@ class Open:
         return status
 
 
-def new_open(session: Session, tcon: Tcon, volatile_id: int) -> Open:
+def new_open(
+    session: Session,
+    tcon: Tcon,
+    volatile_id: int,
+    file: FileObject | None = None,
+    durability: Durability | None = None,
+) -> Open:
     """Make an open with a record of its own in smbXsrv_open_global; it is in no table yet.
+
+    A persistent one outlives its process from now on; the machine, when that is on disk.
+
+    Args:
+        session: whose it is.
+        tcon: what it was opened through.
+        volatile_id: its number among those of this process.
+        file: what it is an open of; None for a pipe.
+        durability: what it survives; None for nothing.
 
     Raises:
         DbError: the record cannot be stored.
     """
     client = session.client
-    global_id, _ = client.ctx.databases.opens.allocate(
-        lambda new_id: OpenGlobal(
+    ctx = client.ctx
+
+    def make(new_id: int) -> OpenGlobal:
+        record = OpenGlobal(
             new_id,
             volatile_id,
-            client.ctx.server_id,
+            ctx.server_id,
             session.global_id,
             tcon.global_id,
             time.time_ns(),
             session.user_sid,
             client.client_guid,
         )
-    )
-    return Open(session, tcon, volatile_id, global_id)
+        if durability is not None:
+            durability.describe(record, tcon.share_name)
+            if record.persistent:
+                # First, so that there is no handle which the client cannot find.
+                ctx.databases.replays.enter(client.client_guid, durability.create_guid, new_id)
+        return record
+
+    if durability is None:
+        opened = Open(session, tcon, volatile_id, ctx.databases.opens.allocate(make)[0])
+    else:
+        number = 0 if file is None else file.handle_id
+        opened = Open(session, tcon, volatile_id, ctx.databases.opens.allocate(make, number)[0])
+        opened.durable = True
+        opened.durable_timeout_msec = durability.timeout_msec
+        if durability.cookie and file is not None:
+            opened.persistent = True
+            opened.create_guid = durability.create_guid
+            if opened.persistent_id != number:
+                durable.make_persistent(file, opened.persistent_id)
+            ctx.databases.keep(opened.persistent_id)
+    if file is not None:
+        opened.file = file
+        opened.granted_access = file.granted_access
+    return opened

@@ -2,13 +2,16 @@
 
 What the volatile databases say of a persistent handle is written to a journal in the state directory whenever it
 changes (`PersistentHandles.touch`), all changes of one turn of the loop together. Who has to answer a client that
-relies on a change awaits `commit` or `barrier` before: one fdatasync, in a thread, for everybody who waits.
+relies on a change awaits `commit` or `barrier` before: one fdatasync for everybody who waits. What blocks is left to a
+thread; but handing over and taking back costs as much as a good disk takes, so one that has been quick several times
+in a row is waited for at once, until it is slow.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +39,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 JOURNAL_NAME: Final = "smbXsrv_open_persistent.journal"
+QUICK_S: Final = 250e-6
+"""Seconds in which a disk has to be done for its client to be waited for at once: some hand-overs to a thread."""
+QUICK_ROW: Final = 8
+"""How often in a row."""
 COMPACT_AT: Final = 16 * 1024 * 1024
 """Bytes after which the journal is worth to be compacted."""
 
@@ -85,6 +92,7 @@ class PersistentHandles:
         self._unwritten: list[BriefWaiter[None]] = []
         self._unsynced: list[BriefWaiter[None]] = []
         self._syncing = False
+        self._quick = 0
 
     def serve(self, loop: EventLoop | None) -> None:
         """From now on write at the end of a turn of `loop`; without one, at once. First thing after a fork."""
@@ -151,6 +159,14 @@ class PersistentHandles:
         if self._loop is None:
             return
         waiting, self._unsynced = self._unsynced, []
+        if self._quick >= QUICK_ROW:
+            try:
+                self._timed_sync()
+            except OSError as error:
+                _tell(waiting, error)
+            else:
+                _tell(waiting, None)
+            return
         self._syncing = True
 
         def synced(result: Waiter[None]) -> None:
@@ -158,16 +174,20 @@ class PersistentHandles:
             try:
                 result.result()
             except OSError as error:
-                _log.error("persistent handles may not be on disk: %s", error)
-                for waiter in waiting:
-                    waiter.set_exception(error)
+                _tell(waiting, error)
             else:
-                for waiter in waiting:
-                    waiter.set_result(None)
+                _tell(waiting, None)
             if self._unsynced:
                 self._sync()
 
-        self._loop.run_in_thread(self.journal.sync).add_done_callback(synced)
+        self._loop.run_in_thread(self._timed_sync).add_done_callback(synced)
+
+    def _timed_sync(self) -> None:
+        begun = time.monotonic()
+        quick, self._quick = self._quick, 0
+        self.journal.sync()
+        if time.monotonic() - begun < QUICK_S:
+            self._quick = quick + 1
 
     def _state_of(self, handle_id: int) -> bytes | None:
         """Return what is to be kept of a handle now, None if it does not exist any more."""
@@ -193,3 +213,14 @@ class PersistentHandles:
         return HANDLE_CODEC.encode(
             PersistentHandle(opened, entry, cookie.share_path, record.name_of(entry), cookie.birth_ns, lease, locks)
         )
+
+
+def _tell(waiting: list[BriefWaiter[None]], error: OSError | None) -> None:
+    """Tell those who wait that it is on disk, or that it may not be."""
+    if error is not None:
+        _log.error("persistent handles may not be on disk: %s", error)
+    for waiter in waiting:
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)

@@ -53,17 +53,29 @@ class GlobalTable(Generic[T]):
         self.db = db
         self._codec = codec
 
-    def allocate(self, make: Callable[[int], T]) -> tuple[int, T]:
+    def free_id(self) -> int:
+        """Return an id that is free now; somebody else may take it."""
+        while True:
+            global_id = _random_id()
+            if self.db.parse(key_of(global_id)) is None:
+                return global_id
+
+    def allocate(self, make: Callable[[int], T], wanted: int = 0) -> tuple[int, T]:
         """Store ``make(id)`` under a free id and return both.
+
+        Args:
+            make: may be called again if somebody else takes the id.
+            wanted: the id if it is free; 0 for any.
 
         Raises:
             TableFull: a long row of random ids were all taken.
         """
         for _ in range(100):
-            global_id = _random_id()
+            global_id = wanted or _random_id()
             made = make(global_id)
             if self.db.insert(key_of(global_id), self._codec.encode(made)):
                 return global_id, made
+            wanted = 0
         raise TableFull(self.db.name)
 
     def get(self, global_id: int) -> T | None:

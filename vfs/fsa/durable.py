@@ -88,17 +88,7 @@ def can_be_durable(fo: FileObject) -> bool:
 
     ([MS-SMB2] 3.3.5.9.6, 3.3.5.9.10, 3.3.7.1.)
     """
-    return can_stay(fo) and _caches_handle(fo)
-
-
-def can_stay(fo: FileObject) -> bool:
-    """Tell whether the handle can be made resilient or persistent, whatever it caches.
-
-    A file that goes with its last close does not wait for anybody.
-    """
-    return (
-        fo.volume.options.durable_handles and fo.stat.is_regular and fo.stream is None and not fo.delete_on_close
-    )
+    return fo.can_stay and _caches_handle(fo)
 
 
 def make_resilient(fo: FileObject) -> None:
@@ -111,13 +101,14 @@ def make_resilient(fo: FileObject) -> None:
 
 
 def make_persistent(fo: FileObject, handle_id: int) -> None:
-    """Let the open outlive its process: from now on it counts as the handle `handle_id`. It has no locks yet."""
+    """Let the open outlive its process as the handle `handle_id`, not as the one that `share.enter` made it."""
     with fo.volume.share_modes.lock(fo.file_id) as modes:
         entry = modes.find(fo.owner.server_id, fo.owner.open_id)
         if entry is not None:
             entry.handle_id = handle_id
             modes.changed()
     fo.handle_id = handle_id
+    fo.alone = b""
 
 
 def cookie_of(fo: FileObject) -> bytes:

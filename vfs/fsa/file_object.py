@@ -149,6 +149,19 @@ class FileObject:
         return path if self.stream is None else b"%s:%s" % (path, to_unix(self.stream.name))
 
     @property
+    def can_stay(self) -> bool:
+        """Whether it can be resilient or persistent, whatever it caches.
+
+        A file that goes with its last close does not wait for anybody.
+        """
+        return (
+            self.volume.options.durable_handles
+            and self.stat.is_regular
+            and self.stream is None
+            and not self.delete_on_close
+        )
+
+    @property
     def closed(self) -> bool:
         """Whether `close_file` was called."""
         return self.fd < 0

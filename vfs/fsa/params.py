@@ -54,7 +54,8 @@ class OpenParams(msgspec.Struct, gc=False):
 class OpenOwner(msgspec.Struct, frozen=True, gc=False):
     """Who opens: the process and its number for the open, unique within that process.
 
-    `oplock_level` and `lease` are what the client asks for; with a lease the level is OPLOCK_LEASE.
+    `oplock_level` and `lease` are what the client asks for; with a lease the level is OPLOCK_LEASE. `handle_id` is the
+    number that the open is to have as a persistent handle, if it can be one; 0 if it is not to be.
     """
 
     server_id: ServerId
@@ -62,3 +63,4 @@ class OpenOwner(msgspec.Struct, frozen=True, gc=False):
     client_guid: bytes = b""
     oplock_level: int = 0
     lease: LeaseRequest | None = None
+    handle_id: int = 0

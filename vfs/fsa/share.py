@@ -39,6 +39,8 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     fo.share_access = params.share_access
     fo.create_options = params.create_options
     fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
+    if fo.owner.handle_id and fo.can_stay:
+        fo.handle_id = fo.owner.handle_id
     volume = fo.volume
     modes = volume.share_modes
     path = fo.full_path

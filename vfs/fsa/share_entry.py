@@ -52,4 +52,5 @@ def share_mode_entry(fo: FileObject) -> ShareModeEntry:
         OPLOCK_NONE if oplock is None else oplock.level,
         owner.client_guid,
         b"" if oplock is None else oplock.lease_key,
+        fo.handle_id,
     )

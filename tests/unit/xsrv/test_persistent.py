@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messaging.waiter import Waiter
-from smbd.xsrv.persistent import PersistentHandles
+from smbd.xsrv.persistent import QUICK_ROW, QUICK_S, PersistentHandles
 from smbd.xsrv.table import key_of
 
 
@@ -80,6 +80,62 @@ def test_who_is_not_written_yet_does_not_count_as_synced(handles, loop):
     loop.syncs[0].set_result(None)
     assert not late.done
     assert len(loop.syncs) == 1
+
+
+class Disk:
+    """Takes as long as it is told, by a clock of its own."""
+
+    def __init__(self, monkeypatch, handles) -> None:
+        self.now = 0.0
+        self.takes = 0.0
+        self.error: OSError | None = None
+        monkeypatch.setattr("smbd.xsrv.persistent.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(handles.journal, "sync", self.sync)
+
+    def sync(self) -> None:
+        self.now += self.takes
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def disk(handles, monkeypatch) -> Disk:
+    return Disk(monkeypatch, handles)
+
+
+def commit(handles, loop) -> bool:
+    """Commit something; whether that took a thread."""
+    before = len(loop.syncs)
+    waiter = handles.commit(1)
+    loop.turn()
+    threads = loop.syncs[before:]
+    for sync in threads:
+        assert not waiter.done
+        sync.set_result(None)
+    assert waiter.done
+    return bool(threads)
+
+
+def test_a_disk_that_is_always_quick_is_waited_for_at_once(handles, loop, disk):
+    assert [commit(handles, loop) for _ in range(QUICK_ROW + 3)] == [True] * QUICK_ROW + [False] * 3
+    disk.takes = QUICK_S
+    assert not commit(handles, loop)  # nobody knew
+    assert all(commit(handles, loop) for _ in range(QUICK_ROW + 1))
+    disk.takes = 0.0
+    assert [commit(handles, loop) for _ in range(QUICK_ROW + 1)] == [True] * QUICK_ROW + [False]
+
+
+def test_a_quick_disk_that_fails(handles, loop, disk):
+    for _ in range(QUICK_ROW):
+        commit(handles, loop)
+    disk.error = OSError(5, "no")
+    waiter = handles.commit(1)
+    loop.turn()
+    assert not loop.syncs[QUICK_ROW:]
+    with pytest.raises(OSError, match="no"):
+        waiter.result()
+    disk.error = None
+    assert commit(handles, loop)  # no longer trusted
 
 
 def test_a_touch_alone_waits_for_no_disk(handles, loop):
