@@ -176,7 +176,9 @@ async def _open_file(
     reconnects = wish is not None and wish.reconnect is not None
     level, lease = create_leases.read(request.connection, message, any_level=reconnects)
     number = create_durable.number_for(client.ctx.databases, wish, volume) if wish is not None else 0
-    owner = OpenOwner(client.ctx.server_id, volatile_id, client.client_guid, level, lease, number)
+    owner = OpenOwner(
+        client.ctx.server_id, volatile_id, client.client_guid, level, lease, tcon.global_id, number
+    )
     if wish is not None and reconnects:
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
@@ -204,7 +206,11 @@ async def _open_file(
     if wish is not None:
         answers |= create_durable.granted(opened, wish)
     if instance is not None:
-        create_app_instance.enter(opened, instance)
+        try:
+            create_app_instance.enter(opened, instance)
+        except BaseException:
+            opened.close()
+            raise
     if contexts and persistence.is_unsettled(client.ctx):
         await persistence.keep(opened)
     return _respond(opened, file, answers)

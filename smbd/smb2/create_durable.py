@@ -198,6 +198,7 @@ def reconnect(
         databases.forget_create(record)  # a replay is this process's to remember from now on
     if wish.replays:
         file.create_action = cookie.create_action
+    opened.recorded = True
     opened.file = file
     opened.granted_access = file.granted_access
     opened.durable, opened.resilient, opened.persistent = record.durable, record.resilient, record.persistent

@@ -13,9 +13,10 @@ from messaging.server_id import DISCONNECTED
 from smbd.xsrv import scavenging
 from smbd.xsrv.records import OpenGlobal
 from smbd.xsrv.replay import UNUSED
+from smbd.xsrv.table import random_id
 from vfs.fsa import durable
 from vfs.fsa.close import close_file
-from vfs.ntstatus import STATUS_SUCCESS, NTStatusError
+from vfs.ntstatus import STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, NTStatusError
 
 if TYPE_CHECKING:
     from smbd.rpc.pipe import Pipe
@@ -57,7 +58,9 @@ class Open:
 
     Attributes:
         volatile_id: key in the session's table; also the number that share modes know it by.
-        persistent_id: id of the global record.
+        persistent_id: id of the global record, if it has one.
+        recorded: it has a record in smbXsrv_open_global. Most have none: what others need to know of an open that
+            ends with its connection stands in the share modes.
         token: who opened it; its requests run as that user.
         file: the file system's half, None for a pipe.
         pipe: the pipe, None for a file.
@@ -86,6 +89,7 @@ class Open:
         "persistent",
         "persistent_id",
         "pipe",
+        "recorded",
         "resilient",
         "scan",
         "session",
@@ -100,6 +104,7 @@ class Open:
         self.token = tcon.token
         self.volatile_id = volatile_id
         self.persistent_id = persistent_id
+        self.recorded = False
         self.granted_access = 0
         self.file: FileObject | None = None
         self.pipe: Pipe | None = None
@@ -115,14 +120,24 @@ class Open:
         self.durable_timeout_msec = 0
 
     def _note(self, **fields: object) -> None:
-        """Set fields of the global record."""
+        """Set fields of the global record, which begins with the first of them.
+
+        Raises:
+            NTStatusError: STATUS_INSUFFICIENT_RESOURCES: another open of that id has a record.
+        """
 
         def change(record: OpenGlobal) -> OpenGlobal:
             for name, value in fields.items():
                 setattr(record, name, value)
             return record
 
-        self.session.client.ctx.databases.opens.update(self.persistent_id, change)
+        opens = self.session.client.ctx.databases.opens
+        if self.recorded:
+            opens.update(self.persistent_id, change)
+        elif opens.insert(self.persistent_id, change(_first_record(self.session, self.tcon, self.volatile_id, self.persistent_id))):
+            self.recorded = True
+        else:
+            raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, "the id of the open is in use")
 
     def enter_app_instance(self, app_instance_id: bytes, entry: InstanceOpen) -> None:
         """Note, for the other processes as well, to which application it belongs ([MS-SMB2] 3.3.5.9.13)."""
@@ -213,13 +228,28 @@ class Open:
             if self.pipe is not None:
                 self.pipe.close()
             databases = client.ctx.databases
-            databases.opens.remove(self.persistent_id)
+            if self.recorded:
+                databases.opens.remove(self.persistent_id)
             if self.app_instance_id:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
             if self.persistent:
                 databases.replays.leave(client.client_guid, self.create_guid, self.persistent_id)
                 databases.keep(self.persistent_id)
         return status
+
+
+def _first_record(session: Session, tcon: Tcon, volatile_id: int, persistent_id: int) -> OpenGlobal:
+    client = session.client
+    return OpenGlobal(
+        persistent_id,
+        volatile_id,
+        client.ctx.server_id,
+        session.global_id,
+        tcon.global_id,
+        time.time_ns(),
+        session.user_sid,
+        client.client_guid,
+    )
 
 
 def new_open(
@@ -229,7 +259,7 @@ def new_open(
     file: FileObject | None = None,
     durability: Durability | None = None,
 ) -> Open:
-    """Make an open with a record of its own in smbXsrv_open_global; it is in no table yet.
+    """Make an open, with a record in smbXsrv_open_global if it is to survive anything; it is in no table yet.
 
     A persistent one outlives its process from now on; the machine, when that is on disk.
 
@@ -243,41 +273,38 @@ def new_open(
     Raises:
         DbError: the record cannot be stored.
     """
-    client = session.client
-    ctx = client.ctx
-
-    def make(new_id: int) -> OpenGlobal:
-        record = OpenGlobal(
-            new_id,
-            volatile_id,
-            ctx.server_id,
-            session.global_id,
-            tcon.global_id,
-            time.time_ns(),
-            session.user_sid,
-            client.client_guid,
-        )
-        if durability is not None:
-            durability.describe(record, tcon.share_name)
-            if record.persistent:
-                # First, so that there is no handle which the client cannot find.
-                ctx.databases.replays.enter(client.client_guid, durability.create_guid, new_id)
-        return record
-
     if durability is None:
-        opened = Open(session, tcon, volatile_id, ctx.databases.opens.allocate(make)[0])
+        opened = Open(session, tcon, volatile_id, random_id())
     else:
-        number = 0 if file is None else file.handle_id
-        opened = Open(session, tcon, volatile_id, ctx.databases.opens.allocate(make, number)[0])
-        opened.durable = True
-        opened.durable_timeout_msec = durability.timeout_msec
-        if durability.cookie and file is not None:
-            opened.persistent = True
-            opened.create_guid = durability.create_guid
-            if opened.persistent_id != number:
-                durable.make_persistent(file, opened.persistent_id)
-            ctx.databases.keep(opened.persistent_id)
+        opened = _new_durable(session, tcon, volatile_id, file, durability)
     if file is not None:
         opened.file = file
         opened.granted_access = file.granted_access
+    return opened
+
+
+def _new_durable(
+    session: Session, tcon: Tcon, volatile_id: int, file: FileObject | None, durability: Durability
+) -> Open:
+    client = session.client
+    databases = client.ctx.databases
+
+    def make(new_id: int) -> OpenGlobal:
+        record = _first_record(session, tcon, volatile_id, new_id)
+        durability.describe(record, tcon.share_name)
+        if record.persistent:
+            # First, so that there is no handle which the client cannot find.
+            databases.replays.enter(client.client_guid, durability.create_guid, new_id)
+        return record
+
+    number = 0 if file is None else file.handle_id
+    opened = Open(session, tcon, volatile_id, databases.opens.allocate(make, number)[0])
+    opened.recorded = opened.durable = True
+    opened.durable_timeout_msec = durability.timeout_msec
+    if durability.cookie and file is not None:
+        opened.persistent = True
+        opened.create_guid = durability.create_guid
+        if opened.persistent_id != number:
+            durable.make_persistent(file, opened.persistent_id)
+        databases.keep(opened.persistent_id)
     return opened

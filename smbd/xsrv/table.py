@@ -29,7 +29,8 @@ _random_ids: Final[list[int]] = []
 os.register_at_fork(after_in_child=_random_ids.clear)
 
 
-def _random_id() -> int:
+def random_id() -> int:
+    """Draw an id; whether it is free `GlobalTable.insert` tells."""
     while True:
         if not _random_ids:
             _random_ids.extend(_ID.unpack(os.urandom(_ID.size)))
@@ -56,7 +57,7 @@ class GlobalTable(Generic[T]):
     def free_id(self) -> int:
         """Return an id that is free now; somebody else may take it."""
         while True:
-            global_id = _random_id()
+            global_id = random_id()
             if self.db.parse(key_of(global_id)) is None:
                 return global_id
 
@@ -71,12 +72,16 @@ class GlobalTable(Generic[T]):
             TableFull: a long row of random ids were all taken.
         """
         for _ in range(100):
-            global_id = wanted or _random_id()
+            global_id = wanted or random_id()
             made = make(global_id)
-            if self.db.insert(key_of(global_id), self._codec.encode(made)):
+            if self.insert(global_id, made):
                 return global_id, made
             wanted = 0
         raise TableFull(self.db.name)
+
+    def insert(self, global_id: int, record: T) -> bool:
+        """Store the first record of `global_id`; False, and nothing is changed, if there is one."""
+        return self.db.insert(key_of(global_id), self._codec.encode(record))
 
     def get(self, global_id: int) -> T | None:
         """Return the record of `global_id`, None if there is none or it cannot be read."""

@@ -287,6 +287,7 @@ def _take_over(fo: FileObject, cookie: DurableCookie, handle_id: int) -> None:
             fo.oplock = _lease(volume, owner, cookie.lease_key)
         elif entry.oplock_level:
             fo.oplock = Oplock(entry.oplock_level)
+        entry.connect_id = owner.connect_id
         modes.reassign(entry, owner.server_id, owner.open_id)
         fo.handle_id = entry.handle_id
     if volume.byte_locks is not None:

@@ -54,8 +54,9 @@ class OpenParams(msgspec.Struct, gc=False):
 class OpenOwner(msgspec.Struct, frozen=True, gc=False):
     """Who opens: the process and its number for the open, unique within that process.
 
-    `oplock_level` and `lease` are what the client asks for; with a lease the level is OPLOCK_LEASE. `handle_id` is the
-    number that the open is to have as a persistent handle, if it can be one; 0 if it is not to be.
+    `oplock_level` and `lease` are what the client asks for; with a lease the level is OPLOCK_LEASE. `connect_id` is the
+    number of the tree connect that it opens through. `handle_id` is the number that the open is to have as a persistent
+    handle, if it can be one; 0 if it is not to be.
     """
 
     server_id: ServerId
@@ -63,4 +64,5 @@ class OpenOwner(msgspec.Struct, frozen=True, gc=False):
     client_guid: bytes = b""
     oplock_level: int = 0
     lease: LeaseRequest | None = None
+    connect_id: int = 0
     handle_id: int = 0

@@ -53,4 +53,5 @@ def share_mode_entry(fo: FileObject) -> ShareModeEntry:
         owner.client_guid,
         b"" if oplock is None else oplock.lease_key,
         fo.handle_id,
+        owner.connect_id,
     )

@@ -30,6 +30,7 @@ class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
         name: absolute path of the open if it differs from the record's (hard links), else empty.
         oplock_level, client_guid, lease_key: what caching the open was given.
         handle_id: number of the persistent handle that it is, 0 for none: such an open outlives its process.
+        connect_id: number of the tree connect that it was opened through.
     """
 
     server_id: ServerId
@@ -45,6 +46,7 @@ class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
     client_guid: bytes = b""
     lease_key: bytes = b""
     handle_id: int = 0
+    connect_id: int = 0
 
     @property
     def stays(self) -> bool:
@@ -87,7 +89,7 @@ class ShareModeRecord(msgspec.Struct, array_like=True):
         return self.path[len(root) + 1 :] if self.path.startswith(root + b"/") else b"."
 
 
-LOCKING_RECORD_VERSION: Final = 2
+LOCKING_RECORD_VERSION: Final = 3
 LOCKING_CODEC: Final = RecordCodec(ShareModeRecord, LOCKING_RECORD_VERSION, "locking")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -18,6 +19,7 @@ from smbd.rpc.ndr import NdrReader, NdrWriter
 from smbd.rpc.service import Call
 from smbd.rpc.srvsvc.share_info import IPC, STYPE_DISKTREE, STYPE_IPC, windows_path
 from vfs.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_DATA
+from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM
 
 if TYPE_CHECKING:
     from smbd.xsrv.records import SessionGlobal
@@ -106,9 +108,10 @@ def session_enum(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
 
 def _sessions(call: Call) -> list[SessionInfo]:
     databases = call.context.databases
+    by_connect = _opens_by_connect(call)
     opens: dict[int, int] = {}
-    for _, opened in databases.opens.items():  # noqa: PERF102 - a table, not a dict
-        opens[opened.session_global_id] = opens.get(opened.session_global_id, 0) + 1
+    for number, record in databases.tcons.items():
+        opens[record.session_global_id] = opens.get(record.session_global_id, 0) + by_connect[number]
     return [
         SessionInfo(
             client=_client(record),
@@ -120,6 +123,16 @@ def _sessions(call: Call) -> list[SessionInfo]:
         for number, record in databases.sessions.items()
         if record.valid and record.channels and databases.is_alive(record.channels[0].server_id)
     ]
+
+
+def _opens_by_connect(call: Call) -> Counter[int]:
+    """Return how many files each tree connect has open."""
+    return Counter(
+        entry.connect_id
+        for _, record in call.context.databases.share_modes.traverse()
+        for entry in record.entries
+        if not entry.flags & (ENTRY_STREAM | ENTRY_REPLACING) and not entry.server_id.is_disconnected()
+    )
 
 
 def connection_enum(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
@@ -146,9 +159,7 @@ def connection_enum(call: Call, reader: NdrReader, writer: NdrWriter) -> None:
 def _connections(call: Call, qualifier: str) -> list[ConnectionInfo]:
     databases = call.context.databases
     sessions = dict(databases.sessions.items())
-    opens: dict[int, int] = {}
-    for _, opened in databases.opens.items():  # noqa: PERF102 - a table, not a dict
-        opens[opened.tcon_global_id] = opens.get(opened.tcon_global_id, 0) + 1
+    opens = _opens_by_connect(call)
     found = []
     for number, record in databases.tcons.items():
         session = sessions.get(record.session_global_id)
@@ -161,7 +172,7 @@ def _connections(call: Call, qualifier: str) -> list[ConnectionInfo]:
             kind = STYPE_IPC if record.share_name == IPC else STYPE_DISKTREE
             user = session.user_name if session is not None else ""
             age = _seconds_since(record.creation_time)
-            found.append(ConnectionInfo(number, kind, opens.get(number, 0), age, user, record.share_name))
+            found.append(ConnectionInfo(number, kind, opens[number], age, user, record.share_name))
     return found
 
 

@@ -27,13 +27,13 @@ def test_an_id_is_allocated_once(things):
 
 def test_a_taken_id_is_not_given_again(things, monkeypatch):
     sequence = iter([7, 7, 8])
-    monkeypatch.setattr(table, "_random_id", lambda: next(sequence))
+    monkeypatch.setattr(table, "random_id", lambda: next(sequence))
     assert things.allocate(Thing)[0] == 7
     assert things.allocate(Thing)[0] == 8
 
 
 def test_a_full_table_says_so(things, monkeypatch):
-    monkeypatch.setattr(table, "_random_id", lambda: 1)
+    monkeypatch.setattr(table, "random_id", lambda: 1)
     things.allocate(Thing)
     with pytest.raises(TableFull):
         things.allocate(Thing)
