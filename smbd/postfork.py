@@ -109,9 +109,9 @@ def enter(
     """
     # 1
     signal.set_wakeup_fd(-1)
-    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_DFL)
-    for signum in (*_TERMINAL_SIGNALS, signal.SIGUSR1, signal.SIGUSR2):
+    for signum in _TERMINAL_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
     # 2
     for thing in inherited.not_mine:

@@ -124,36 +124,54 @@ class Db(ABC):
             LockOrderError, DbError: as `fetch_locked`.
         """
 
-    def insert(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
+    def insert(
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
+    ) -> bool:
         """Store a record that does not exist yet; False, and nothing is changed, if it does.
 
         Args:
             key: of the record.
             value: what to store.
             if_also: has the last word, and may change what goes with the record, while that is locked.
+            otherwise: makes of a record that does exist what is stored in its place; None to leave it.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.
         """
         with self.fetch_locked(key) as record:
-            if record.value is not None or (if_also is not None and not if_also()):
+            if record.value is not None:
+                return _replace(record, otherwise)
+            if if_also is not None and not if_also():
                 return False
             record.store(value)
         return True
 
-    def delete_if(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
+    def delete_if(
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
+    ) -> bool:
         """Remove a record if `value` is what it holds; False, and nothing is changed, if not.
 
         Args:
             key: of the record.
             value: what is expected.
             if_also: as for `insert`.
+            otherwise: likewise; a record in whose place nothing (empty bytes) is stored is removed.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.
         """
         with self.fetch_locked(key) as record:
-            if record.value != value or (if_also is not None and not if_also()):
+            if record.value != value:
+                return _replace(record, otherwise)
+            if if_also is not None and not if_also():
                 return False
             record.delete()
         return True
@@ -180,6 +198,17 @@ class Db(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give the database back."""
+
+
+def _replace(record: Record, otherwise: Callable[[bytes], bytes | None] | None) -> bool:
+    value = None if otherwise is None or record.value is None else otherwise(record.value)
+    if value is None:
+        return False
+    if value:
+        record.store(value)
+    else:
+        record.delete()
+    return True
 
 
 class PersistentDb(Db):

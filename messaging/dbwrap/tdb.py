@@ -24,7 +24,11 @@ VOLATILE_HASH_SIZE: Final = 10007
 
 PERSISTENT_HASH_SIZE: Final = 1009
 
-_VOLATILE_FLAGS: Final = tdb.CLEAR_IF_FIRST | tdb.INCOMPATIBLE_HASH | tdb.NOSYNC | libtdb.MUTEX_LOCKING
+# VOLATILE: what is deleted stays in its chain, marked dead, for the next record there. So neither takes the lock of the
+# list of free space, which all processes share, nor the two system calls by which a deletion excludes traversals.
+_VOLATILE_FLAGS: Final = (
+    tdb.CLEAR_IF_FIRST | tdb.INCOMPATIBLE_HASH | tdb.NOSYNC | tdb.VOLATILE | libtdb.MUTEX_LOCKING
+)
 
 _chainlock = libtdb.chainlock
 _chainunlock = libtdb.chainunlock
@@ -75,29 +79,58 @@ class TdbDb(TdbBase):
         self.remove(key)
 
     def insert(  # noqa: D102 - inherited
-        self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
     ) -> bool:
         if if_also is not None:
-            return super().insert(key, value, if_also)
+            return super().insert(key, value, if_also, otherwise)
         base.check_lock_order(self)
         try:
             self._store(key, value, tdb.INSERT)
         except RuntimeError as error:
-            if error.args[0] == libtdb.ERR_EXISTS:
+            if error.args[0] != libtdb.ERR_EXISTS:
+                raise DbError(f"{self.name}: cannot store: {error}") from error
+        else:
+            return True
+        return otherwise is not None and self._insert_otherwise(key, value, otherwise)
+
+    def _insert_otherwise(self, key: bytes, value: bytes, otherwise: Callable[[bytes], bytes | None]) -> bool:
+        size = self._lock(key)
+        try:
+            stored = self._get(key)
+            changed = value if stored is None else otherwise(stored)
+            if changed is None:
                 return False
+            self._store(key, changed)
+        except RuntimeError as error:
             raise DbError(f"{self.name}: cannot store: {error}") from error
+        finally:
+            _chainunlock(self.handle, key, size)
         return True
 
     def delete_if(  # noqa: D102 - inherited
-        self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
     ) -> bool:
         if if_also is not None:
-            return super().delete_if(key, value, if_also)
+            return super().delete_if(key, value, if_also, otherwise)
         size = self._lock(key)
         try:
-            if self._get(key) != value:
+            stored = self._get(key)
+            if stored == value:
+                self._delete(key)
+            elif otherwise is None or stored is None or (rest := otherwise(stored)) is None:
                 return False
-            self._delete(key)
+            elif rest:
+                self._store(key, rest)
+            else:
+                self._delete(key)
         except RuntimeError as error:
             raise DbError(f"{self.name}: cannot delete: {error}") from error
         finally:

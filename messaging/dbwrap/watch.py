@@ -81,13 +81,25 @@ class WatchedDb(Db):
             raise DbError(f"{self.name} is open for reading only")
         return record if isinstance(record, WatchedRecord) else WatchedRecord(self, record)
 
-    def insert(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
-        """As `Db.insert`; also False where somebody watches the key."""
-        return self.db.insert(key, value, if_also)
+    def insert(
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
+    ) -> bool:
+        """As `Db.insert`; also False where somebody watches the key: `otherwise` has to leave what has the mark."""
+        return self.db.insert(key, value, if_also, otherwise)
 
-    def delete_if(self, key: bytes, value: bytes, if_also: Callable[[], bool] | None = None) -> bool:
-        """As `Db.delete_if`; also False where somebody watches the record, who is to be woken."""
-        return self.db.delete_if(key, value, if_also)
+    def delete_if(
+        self,
+        key: bytes,
+        value: bytes,
+        if_also: Callable[[], bool] | None = None,
+        otherwise: Callable[[bytes], bytes | None] | None = None,
+    ) -> bool:
+        """As `Db.delete_if`; also False where somebody watches the record, who is to be woken; likewise."""
+        return self.db.delete_if(key, value, if_also, otherwise)
 
     def store(self, key: bytes, value: bytes) -> None:  # noqa: D102 - inherited
         with self.fetch_locked(key) as record:

@@ -53,20 +53,17 @@ class NotifyState:
 
     def _configure(self, config: Config) -> None:
         wanted = config.globals.change_notify and config.globals.kernel_change_notify
-        limit = config.globals.kernel_change_notify_directories
         if not wanted and self._feed is not None:
             self._feed.close()
             self._feed = None
         elif wanted and self._feed is None:
             try:
-                self._feed = KernelFeed(self._helper.loop, self._tell, self._helper.databases.share_modes, limit)
+                self._feed = KernelFeed(self._helper.loop, self._tell, self._helper.databases.share_modes)
             except OSError as error:
                 _log.error("local changes cannot be watched: %s", error)
                 return
             for directory in list(self._index.directories()):
-                self._refresh(directory)
-        elif self._feed is not None:
-            self._feed.trees.limit = limit
+                self._feed.watch(directory)
 
     def _watches_changed(self, _source: ServerId, directory: bytes) -> None:
         self._refresh(directory)
@@ -74,9 +71,8 @@ class NotifyState:
     def _refresh(self, directory: bytes) -> None:
         if self._feed is None:
             return
-        interests = self._index.interests(directory)
-        if interests:
-            self._feed.watch(directory, recursive=any(one.below for one in interests))
+        if self._index.interests(directory):
+            self._feed.watch(directory)
         else:
             self._feed.unwatch(directory)
 

@@ -21,8 +21,8 @@ from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODE
 from smbd.xsrv.replay_index import REPLAY_CODEC
 from vfs.fsa.durable import COOKIE_CODEC
 from vfs.locking.brlock import BRLOCK_CODEC
-from vfs.locking.entry import LOCKING_CODEC
 from vfs.locking.lease import LEASE_CODEC
+from vfs.locking.stored import LOCKING_CODEC
 
 if TYPE_CHECKING:
     from messaging.dbwrap.base import Db

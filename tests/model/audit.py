@@ -9,8 +9,8 @@ from messaging.dbwrap.watch import WatchedDb
 from messaging.server_id import ServerId
 from smbd.xsrv.databases import Databases, open_databases
 from vfs.locking.brlock import BRLOCK_CODEC
-from vfs.locking.entry import LOCKING_CODEC
 from vfs.locking.oplock import OPLOCK_LEASE
+from vfs.locking.stored import LOCKING_CODEC
 
 
 class Audit:

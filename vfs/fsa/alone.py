@@ -1,8 +1,9 @@
-"""The common case of an open: nobody else has the file open, when it begins and when it ends.
+"""The common case of an open: nobody minds it, when it begins and when it ends.
 
-The share-mode record is then inserted and removed as a whole, nothing is decoded, and no lock is held while anything is
-thought about. Whatever is different (another open, somebody who waits, a pending deletion, a broken lease) shows in the
-stored bytes, and `vfs.fsa.share` and `vfs.fsa.close` do it the long way.
+The share-mode record is then inserted and removed as a whole, or the open joins and parts from others in it as bytes
+(`vfs.locking.stored`): nothing is decoded, and no lock is held while anything is thought about. Whatever is different
+(an open in the way, somebody who waits, a pending deletion, a broken lease) shows in the stored bytes, and
+`vfs.fsa.share` and `vfs.fsa.close` do it the long way.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_CREATED
 from vfs.fsa.share_entry import share_mode_entry, wanted
-from vfs.locking.entry import new_record
 from vfs.locking.lease import LEASE_CODEC, LeaseFile, new_lease
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Contention, Oplock, grant
+from vfs.locking.stored import joined, new_record, parted
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -27,7 +28,7 @@ _NOBODY: Final = Contention()
 
 
 def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool | None:
-    """Enter the only open of a file in the share modes, with what it may cache.
+    """Enter an open that nobody minds in the share modes; if it is the only one of the file, with what it may cache.
 
     Args:
         fo: the open in the making.
@@ -51,7 +52,9 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
                 return None
             if_also = partial(modes.leases.insert, fo.owner.client_guid, fo.oplock.lease_key, fo.oplock.stored)
     record = new_record(volume.share_path, path, share_mode_entry(fo))
-    if not modes.insert(key, record, if_also):
+    # What is away, or left over, from a file that had the number before is no company for a new one.
+    join = None if level or fo.create_action == FILE_CREATED else partial(joined, record)
+    if not modes.insert(key, record, if_also, join):
         fo.oplock = None
         return None
     if fo.create_action != FILE_CREATED and is_gone(fo):
@@ -64,7 +67,7 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
 
 
 def is_gone(fo: FileObject) -> bool:
-    """Tell whether a file that nobody else has open was removed: whoever had it may just have done so on close."""
+    """Tell whether a file was removed: whoever had it open may just have done so on close."""
     return bool(fo.granted_access & _WRITE) and not os.fstat(fo.fd).st_nlink
 
 
@@ -80,13 +83,13 @@ def _first(fo: FileObject, params: OpenParams, path: bytes, key: bytes, level: i
 
 
 def leave(fo: FileObject) -> bool:
-    """Take an open out of the share modes that was and still is the only one; False if it is not so simple."""
+    """Take an open out of the share modes with which nothing else goes; False if it is not so simple."""
     if not fo.alone or fo.delete_on_close:
         return False
     modes = fo.volume.share_modes
     oplock = fo.oplock
     if oplock is None or oplock.level != OPLOCK_LEASE:
-        return modes.delete_if(fo.file_id.key(), fo.alone)
+        return modes.delete_if(fo.file_id.key(), fo.alone, None, partial(parted, fo.alone))
     if modes.leases is None:
         return False
     return modes.delete_if(

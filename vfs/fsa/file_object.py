@@ -42,8 +42,8 @@ class FileObject:
         lock_count: how many byte-range locks it holds.
         handle_id: number of the persistent handle that it is; 0 for none.
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
-        alone: the share-mode record that names this open and nothing else, as it was stored; empty if it never did, or
-            if more is to be done at the close than to remove it.
+        alone: the share-mode record as it is when it names this open and nothing else; empty if more is to be done at
+            the close than to take the open out of it.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
         written, renamed: that was done through this open; watchers are told when it closes.

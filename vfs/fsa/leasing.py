@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from vfs.file_id import FileId
 from vfs.fsa.names import component_to_str
 from vfs.locking import breaks
-from vfs.locking.entry import LOCKING_CODEC
 from vfs.locking.lease import LeaseFile, new_lease, upgrade
 from vfs.locking.oplock import (
     LEASE_NONE,
@@ -24,6 +23,7 @@ from vfs.locking.oplock import (
     same_lease,
     state_of,
 )
+from vfs.locking.stored import LOCKING_CODEC, anyone_caches
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def parent_changed(fo: FileObject, path: bytes | None = None) -> None:
         return  # gone meanwhile, and with it who had it open
     file_id = FileId(stat.dev, stat.ino)
     stored = modes.parse(file_id.key())
-    if stored is None:
+    if stored is None or not anyone_caches(stored):
         return
     own = owner.lease.parent_key if owner.lease is not None else _NO_PARENT
     found: list[Break] = []

@@ -138,6 +138,13 @@ def open_itself(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int)
     Raises:
         NameFreeError, NTStatusError, OSError: as `open_path`.
     """
+    mode = modes[0]
+    if not mode & os.O_PATH:
+        try:
+            # Nearly always it is no link, and the first mode and the spelling of the client are right.
+            return volume.backend.open(path, mode | flags | os.O_NOFOLLOW), path, mode
+        except OSError:
+            pass
     link = _open_link(volume, path)
     if link >= 0:
         return link, path, os.O_PATH

@@ -15,6 +15,7 @@ from vfs.fsa.share_entry import share_mode_entry, wanted
 from vfs.locking import breaks
 from vfs.locking.away import Patience, give_way
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
+from vfs.locking.stored import new_record
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
@@ -78,15 +79,16 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
                 watch = _wait(lock, params, found.blocker)
         if watch is None and not violation:
             fo.oplock = _grant(fo, lock, wanted(fo, params, level, violation=False), found) if level else None
-            _add(lock, fo, path)
+            entry = share_mode_entry(fo)
+            lock.add(volume.share_path, path, entry)
+            if fo.stream is None and level != OPLOCK_LEASE and not entry.name:
+                fo.alone = new_record(volume.share_path, path, entry)
     if to_break:
         breaks.send(modes, fo.file_id, to_break)
     if watch is not None:
         raise breaks.MustWait(watch)
     if violation:
         raise NTStatusError(STATUS_SHARING_VIOLATION, "in use")
-    if fo.stream is None and level != OPLOCK_LEASE:
-        fo.alone = lock.alone
     return True
 
 
@@ -117,10 +119,6 @@ def _grant(fo: FileObject, lock: ShareModeLock, wanted: Wanted, found: Contentio
     if level == OPLOCK_NONE or (volume.kernel_oplocks is not None and not volume.kernel_oplocks.acquire(fo)):
         return None
     return Oplock(level)
-
-
-def _add(lock: ShareModeLock, fo: FileObject, path: bytes) -> None:
-    lock.add(fo.volume.share_path, path, share_mode_entry(fo))
 
 
 def withdraw(fo: FileObject) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from vfs.file_id import FileId, stream_extid
-from vfs.locking.entry import LOCKING_CODEC
+from vfs.locking.stored import LOCKING_CODEC
 from vfs.ntstatus import STATUS_FILE_DELETED, NTStatusError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import msgspec
 
 from messaging.dbwrap.watch import WATCH_TIMED_OUT, Watch
 from vfs.locking.away import Patience, give_way
-from vfs.locking.entry import LOCKING_CODEC, ShareModeEntry
+from vfs.locking.entry import ShareModeEntry
 from vfs.locking.oplock import (
     LEASE_HANDLE,
     LEASE_NONE,
@@ -26,6 +26,7 @@ from vfs.locking.oplock import (
     same_lease,
     state_of,
 )
+from vfs.locking.stored import LOCKING_CODEC, anyone_caches
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def contend_level2(fo: FileObject) -> None:
     modes = fo.volume.share_modes
     key = fo.file_id.key()
     stored = modes.parse(key)
-    if stored is None or stored == fo.no_readers:
+    if stored is None or not anyone_caches(stored) or stored == fo.no_readers:
         return
     owner = fo.owner
     own_key = fo.oplock.lease_key if fo.oplock is not None else b""
@@ -200,7 +201,7 @@ async def break_handles(
     try:
         while (file_id := find()) is not None:
             stored = modes.parse(file_id.key())
-            if stored is None:
+            if stored is None or not anyone_caches(stored):
                 return
             if not any(entry.oplock_level for entry in _others(LOCKING_CODEC.decode(stored).entries, keep)):
                 return

@@ -1,4 +1,4 @@
-"""What locking.tdb stores about one open file: the share-mode entries and delete tokens."""
+"""What locking.tdb knows about one open file: the share-mode entries and delete tokens. How: `vfs.locking.stored`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from messaging.records import RecordCodec
 from messaging.server_id import ServerId
 
 ENTRY_POSIX: Final = 0x1
@@ -87,12 +86,3 @@ class ShareModeRecord(msgspec.Struct, array_like=True):
         """Return the path beneath `share_path`; ``.`` for the share's root."""
         root = os.fsencode(self.share_path).rstrip(b"/")
         return self.path[len(root) + 1 :] if self.path.startswith(root + b"/") else b"."
-
-
-LOCKING_RECORD_VERSION: Final = 3
-LOCKING_CODEC: Final = RecordCodec(ShareModeRecord, LOCKING_RECORD_VERSION, "locking")
-
-
-def new_record(share_path: str, path: bytes, entry: ShareModeEntry) -> bytes:
-    """Return what to store for a file that has the one open `entry`."""
-    return LOCKING_CODEC.encode(ShareModeRecord(share_path, path, [entry]))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vfs.locking import lease as leases
 from vfs.locking.oplock import OPLOCK_NONE
+from vfs.locking.stored import new_record
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def set_level(fo: FileObject, level: int) -> None:
             entry.oplock_level = level
             lock.changed()
             fo.volume.share_modes.kept_changed((entry,))
+            if fo.alone:
+                fo.alone = new_record(fo.volume.share_path, fo.full_path, entry)
 
 
 def break_lease(modes: ShareModes, client_guid: bytes, lease_key: bytes, state: int) -> Notification | None:

@@ -15,11 +15,13 @@ from messaging.dbwrap.watch import WatchedDb, WatchedRecord
 from messaging.records import RecordError
 from messaging.server_id import ServerId
 from vfs.file_id import FileId
-from vfs.locking.entry import LOCKING_CODEC, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import ShareModeEntry, ShareModeRecord
 from vfs.locking.lease import LeaseFile, LeaseRecord
 from vfs.locking.lease_db import LeaseDb
 from vfs.locking.oplock import same_lease
-from vfs.locking.share_mode_lock import ShareModeLock, conflicts
+from vfs.locking.share_mode_lock import ShareModeLock
+from vfs.locking.sharing import conflicts
+from vfs.locking.stored import LOCKING_CODEC, any_name_goes
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +48,7 @@ class ShareModes:
 
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
-        insert: ``insert(key, record)`` stores that of a file which nobody has open; False if somebody has.
-        delete_if: ``delete_if(key, record)`` removes it, if it is still as stored; False if not.
+        insert, delete_if: `Db.insert` and `Db.delete_if` of the records, for `vfs.fsa.alone`.
         on_purged: told of each disconnected open that gave way, by the file's key and the number of the open.
         on_kept_changed: told of each persistent handle of which something was changed that has to be kept.
     """
@@ -55,7 +56,6 @@ class ShareModes:
     __slots__ = (
         "_db",
         "_fetch",
-        "_without_tokens",
         "delete_if",
         "insert",
         "is_alive",
@@ -83,7 +83,6 @@ class ShareModes:
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break
-        self._without_tokens = b""  # what a record looked like in which nothing was to be deleted
         self.on_purged: Callable[[bytes, int], None] = _ignore_purged
         self.on_kept_changed: Callable[[int], None] = _ignore_kept
 
@@ -154,12 +153,9 @@ class ShareModes:
     def is_delete_pending(self, file_id: FileId, path: bytes) -> bool:
         """Tell whether the name `path` of the file, or the stream, is delete-pending."""
         stored = self._db.parse(file_id.key())
-        if stored is None or stored == self._without_tokens:
+        if stored is None or not any_name_goes(stored):
             return False
-        tokens = LOCKING_CODEC.decode(stored).delete_tokens
-        if not tokens:
-            self._without_tokens = stored
-        return any(file_id.is_stream or token.path == path for token in tokens)
+        return any(file_id.is_stream or token.path == path for token in LOCKING_CODEC.decode(stored).delete_tokens)
 
     def live_record(self, file_id: FileId) -> ShareModeRecord | None:
         """Return the record of `file_id` without the entries of dead processes; None if nobody is left."""

@@ -8,16 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from messaging.dbwrap.base import Record
 from messaging.dbwrap.watch import Watch, WatchedRecord
 from messaging.server_id import ServerId
-from vfs.access import DELETE, FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
-from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
+from vfs.access import DELETE
+from vfs.constants import FILE_SHARE_DELETE
 from vfs.file_id import FileId
-from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, LOCKING_CODEC, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, DeleteToken, ShareModeEntry, ShareModeRecord
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
+from vfs.locking.sharing import CONFLICTING_ACCESS, conflicts
+from vfs.locking.stored import LOCKING_CODEC
 from vfs.ntstatus import (
     STATUS_DELETE_PENDING,
     STATUS_FILE_NOT_AVAILABLE,
@@ -30,28 +32,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_READ: Final = FILE_READ_DATA | FILE_EXECUTE
-_WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
-CONFLICTING_ACCESS: Final = _READ | _WRITE | DELETE
-"""An open without any of these rights takes no part in sharing."""
-
-
-def conflicts(access: int, share: int, other_access: int, other_share: int) -> bool:
-    """Tell whether two opens of one file exclude each other ([MS-FSA] 2.1.5.1.2.2)."""
-    if not access & CONFLICTING_ACCESS or not other_access & CONFLICTING_ACCESS:
-        return False
-    if access & _READ and not other_share & FILE_SHARE_READ:
-        return True
-    if access & _WRITE and not other_share & FILE_SHARE_WRITE:
-        return True
-    if access & DELETE and not other_share & FILE_SHARE_DELETE:
-        return True
-    if other_access & _READ and not share & FILE_SHARE_READ:
-        return True
-    if other_access & _WRITE and not share & FILE_SHARE_WRITE:
-        return True
-    return bool(other_access & DELETE) and not share & FILE_SHARE_DELETE
-
 
 class ShareModeLock:
     """The locked record of one file; a context manager.
@@ -60,17 +40,15 @@ class ShareModeLock:
 
     Attributes:
         record: None while nobody has the file open.
-        alone: once the block is left: the record as it was stored, if it names one open and nothing else.
     """
 
-    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "alone", "record")
+    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "record")
 
     def __init__(self, modes: ShareModes, db_record: Record) -> None:
         self._modes = modes
         self._db_record = db_record
         self._changed = False
         self._helps_waiters = False
-        self.alone = b""
         self.record: ShareModeRecord | None = None
 
     def __enter__(self) -> ShareModeLock:
@@ -95,8 +73,6 @@ class ShareModeLock:
                         db_record.store_quietly(value)
                     else:
                         db_record.store(value)
-                    if len(record.entries) == 1 and not record.delete_tokens:
-                        self.alone = value
                 elif db_record.value is not None:
                     db_record.delete()
         finally:

@@ -70,6 +70,19 @@ def test_insert_and_delete_only_what_is_expected(db: Db, key: bytes) -> None:
     assert db.parse(key) is None
 
 
+def test_what_is_there_otherwise_may_be_replaced(db: Db) -> None:
+    assert db.insert(b"k", b"one", None, lambda _: b"never")
+    assert not db.insert(b"k", b"one", None, lambda _: None)
+    assert db.insert(b"k", b"one", None, lambda stored: stored + b", two")
+    assert not db.delete_if(b"k", b"one", None, lambda _: None)
+    assert db.parse(b"k") == b"one, two"
+    assert db.delete_if(b"k", b"two", None, lambda stored: stored[:3])
+    assert db.parse(b"k") == b"one"
+    assert db.delete_if(b"k", b"two", None, lambda _: b"")
+    assert db.parse(b"k") is None
+    assert not db.delete_if(b"k", b"two", None, lambda _: b"never")
+
+
 def test_an_unlocked_record_cannot_be_changed(db: Db) -> None:
     with db.fetch_locked(b"k") as record:
         record.store(b"v")

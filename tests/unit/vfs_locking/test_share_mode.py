@@ -25,7 +25,7 @@ from vfs.constants import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from vfs.file_id import FileId
 from vfs.locking.entry import DeleteToken, ShareModeEntry
 from vfs.locking.share_mode import ShareModes
-from vfs.locking.share_mode_lock import conflicts
+from vfs.locking.sharing import conflicts
 from vfs.ntstatus import NTStatusError
 
 FILE = FileId(1, 2)
