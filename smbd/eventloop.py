@@ -16,9 +16,11 @@ import os
 import select
 import signal
 import time
+from _thread import allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from messaging.waiter import Waiter
@@ -76,6 +78,48 @@ class Task:
 
     def _wake(self, _waiter: Waiter[Any]) -> None:
         self._loop.call_soon(self.step)
+
+
+class Chore:
+    """A blocking function with a thread of its own, for what is done over and over: half as dear as `run_in_thread`.
+
+    The thread starts with the first run and lasts as long as the process.
+    """
+
+    __slots__ = ("_function", "_loop", "_start", "_started", "_waiter")
+
+    def __init__(self, loop: EventLoop, function: Callable[[], object]) -> None:
+        self._loop = loop
+        self._function = function
+        self._start = allocate_lock()
+        self._start.acquire()
+        self._started = False
+        self._waiter: Waiter[None] = Waiter()
+
+    def run(self) -> Waiter[None]:
+        """Run the function once more, after its last end; the `Waiter` completes through the loop."""
+        self._waiter = Waiter()
+        if not self._started:
+            self._started = True
+            start_new_thread(self._main, ())
+        self._start.release()
+        return self._waiter
+
+    def _main(self) -> None:
+        while True:
+            self._start.acquire()
+            error: Exception | None = None
+            try:
+                self._function()
+            except Exception as caught:  # noqa: BLE001 - handed to whoever awaits the result
+                error = caught
+            self._loop.call_from_thread(partial(self._deliver, error))
+
+    def _deliver(self, error: Exception | None) -> None:
+        if error is not None:
+            self._waiter.set_exception(error)
+        else:
+            self._waiter.set_result(None)
 
 
 class EventLoop:
@@ -177,11 +221,19 @@ class EventLoop:
                 else:
                     waiter.set_result(future.result())
 
-            self._finished.append(deliver)
-            self._wake()
+            self.call_from_thread(deliver)
 
         self._executor.submit(function, *args).add_done_callback(finished)
         return waiter
+
+    def chore(self, function: Callable[[], object]) -> Chore:
+        """Return what runs a blocking `function` in a thread of its own, again and again."""
+        return Chore(self, function)
+
+    def call_from_thread(self, callback: Callback) -> None:
+        """Call `callback` once from the loop; of any thread."""
+        self._finished.append(callback)
+        self._wake()
 
     def _wake(self) -> None:
         try:

@@ -88,6 +88,8 @@ class Worker:
             serve(ctx, self._sock)
             return EXIT_CLEAN
         finally:
+            if inherited.databases.persistent is not None:
+                inherited.databases.persistent.flush()
             bus.close()
 
     def _admitted(self, config: Config) -> bool:

@@ -72,6 +72,8 @@ class Cleaner:
                 self._remove_lock_file(server_id.pid)
         if pid is not None:
             self._remove_lock_file(pid)
+            if self._databases.persistent is not None:
+                scavenging.forget_closed(self._databases, self._databases.persistent)
         return removed
 
     def _clean_opens(self, dead: Callable[[ServerId], bool]) -> int:

@@ -86,6 +86,11 @@ class Databases:
         if self.persistent is not None:
             self.persistent.touch(handle_id)
 
+    def forget(self, handle_id: int) -> None:
+        """Have it noted, some time soon, that a persistent handle was closed. No record may be locked."""
+        if self.persistent is not None:
+            self.persistent.forget(handle_id)
+
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
         self.share_modes = ShareModes(

@@ -234,7 +234,7 @@ class Open:
                 databases.app_instances.leave(self.app_instance_id, self.persistent_id)
             if self.persistent:
                 databases.replays.leave(client.client_guid, self.create_guid, self.persistent_id)
-                databases.keep(self.persistent_id)
+                databases.forget(self.persistent_id)
         return status
 
 

@@ -33,7 +33,7 @@ from vfs.locking.oplock import OPLOCK_LEASE
 from vfs.posix import credentials
 
 if TYPE_CHECKING:
-    from smbd.eventloop import EventLoop
+    from smbd.eventloop import Chore, EventLoop
     from smbd.xsrv.databases import Databases
 
 _log = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ QUICK_S: Final = 250e-6
 """Seconds in which a disk has to be done for its client to be waited for at once: some hand-overs to a thread."""
 QUICK_ROW: Final = 8
 """How often in a row."""
+FORGET_S: Final = 0.05
+"""Seconds after which the journal learns of a closed handle, unless something else is written earlier."""
 COMPACT_AT: Final = 16 * 1024 * 1024
 """Bytes after which the journal is worth to be compacted."""
 
@@ -79,7 +81,7 @@ class PersistentHandles:
         path: the journal.
 
     Attributes:
-        dirty: numbers of the handles of which something changed since the last write.
+        dirty: numbers of the handles of which something changed since the last write; not of those that were closed.
         on_grown: called when the journal has become worth to be compacted.
     """
 
@@ -87,8 +89,11 @@ class PersistentHandles:
         self._databases = databases
         self.journal = Journal(path, credentials.as_root)
         self.dirty: set[int] = set()
+        self._gone: set[int] = set()
+        self._forgetting = False
         self.on_grown: Callable[[], None] = lambda: None
         self._loop: EventLoop | None = None
+        self._syncs: Chore | None = None
         self._unwritten: list[BriefWaiter[None]] = []
         self._unsynced: list[BriefWaiter[None]] = []
         self._syncing = False
@@ -97,10 +102,31 @@ class PersistentHandles:
     def serve(self, loop: EventLoop | None) -> None:
         """From now on write at the end of a turn of `loop`; without one, at once. First thing after a fork."""
         self.journal.close()
-        self.dirty = set()
+        self.dirty, self._gone = set(), set()
+        self._forgetting = False
         self._unwritten, self._unsynced = [], []
         self._syncing = False
         self._loop = loop
+        self._syncs = None if loop is None else loop.chore(self._timed_sync)
+
+    def forget(self, handle_id: int) -> None:
+        """Note that a handle was closed. Nobody waits for that: it is written with what comes next, or in a moment."""
+        if self._loop is None:
+            self.touch(handle_id)
+            return
+        self._gone.add(handle_id)
+        if not self._forgetting:
+            self._forgetting = True
+            self._loop.call_later(FORGET_S, self._forget)
+
+    def _forget(self) -> None:
+        self._forgetting = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what was noted so far: the process is about to end, or nothing else has come."""
+        if self._gone or self.dirty:
+            self._write_all()
 
     def touch(self, handle_id: int) -> None:
         """Note that something of a handle changed, or that it is gone. No record may be locked."""
@@ -146,9 +172,10 @@ class PersistentHandles:
         Raises:
             OSError, DbError: it cannot be written; it is not tried again.
         """
-        if not self.dirty:
+        changed = self.dirty | self._gone
+        if not changed:
             return
-        changed, self.dirty = self.dirty, set()
+        self.dirty, self._gone = set(), set()
         with self.journal.locked():
             # What is read under this lock is what the next process to write will read, or older: never newer.
             before, after = self.journal.append([(key_of(number), self._state_of(number)) for number in changed])
@@ -156,7 +183,7 @@ class PersistentHandles:
             self.on_grown()
 
     def _sync(self) -> None:
-        if self._loop is None:
+        if self._syncs is None:
             return
         waiting, self._unsynced = self._unsynced, []
         if self._quick >= QUICK_ROW:
@@ -180,7 +207,7 @@ class PersistentHandles:
             if self._unsynced:
                 self._sync()
 
-        self._loop.run_in_thread(self._timed_sync).add_done_callback(synced)
+        self._syncs.run().add_done_callback(synced)
 
     def _timed_sync(self) -> None:
         begun = time.monotonic()

@@ -116,10 +116,14 @@ def _expire(databases: Databases, handle_id: int, now: int) -> bool:
 
 
 def _tidy_journal(databases: Databases, persistent: PersistentHandles) -> None:
-    """Keep the journal small, and free of what a process that was killed has closed but not noted."""
-    if persistent.journal.size() < COMPACT_AT:
-        return
-    persistent.journal.compact()
+    """Keep the journal small."""
+    if persistent.journal.size() >= COMPACT_AT:
+        persistent.journal.compact()
+        forget_closed(databases, persistent)
+
+
+def forget_closed(databases: Databases, persistent: PersistentHandles) -> None:
+    """Take out of the journal what a process that was killed has closed, but not noted."""
     for key in persistent.journal.read():
         handle_id = int.from_bytes(key, "big")
         if databases.opens.get(handle_id) is None:

@@ -180,6 +180,14 @@ def test_nothing_of_a_closed_handle_comes_back(server):
         assert_refused(STATUS_OBJECT_NAME_NOT_FOUND, take_up, tree, "file", lost, guid)
 
 
+def test_a_close_is_not_lost_with_its_process(server):
+    guid = new_guid()
+    with client(server) as tree:
+        open_persistent(tree, "file", guid, share_access=0).close()
+        restart(server, "worker")
+    eventually(lambda: not Journal(str(server.directory / "state" / JOURNAL_NAME)).read())
+
+
 def test_a_lease_that_was_broken_stays_so(server):
     guid, key = new_guid(), new_guid()
     with client(server) as tree, client(server, new_guid()) as other:

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -130,6 +131,29 @@ def test_an_error_in_a_thread_is_raised_in_the_coroutine(loop):
         loop.turn()
     with pytest.raises(OSError, match="broken"):
         result.result()
+
+
+def test_a_chore_runs_in_the_same_thread_each_time(loop):
+    threads = []
+
+    def work():
+        threads.append(threading.get_ident())
+        if len(threads) == 2:
+            raise OSError(5, "broken")
+
+    chore = loop.chore(work)
+    ends = []
+    for _ in range(3):
+        waiter = chore.run()
+        assert not waiter.done
+        while not waiter.done:
+            loop.turn()
+        ends.append(waiter)
+    assert len(threads) == 3
+    assert len(set(threads) - {threading.get_ident()}) == 1
+    with pytest.raises(OSError, match="broken"):
+        ends[1].result()
+    assert ends[2].result() is None
 
 
 def test_a_signal_is_served_by_the_loop(loop):

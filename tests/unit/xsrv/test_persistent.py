@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from messaging.waiter import Waiter
-from smbd.xsrv.persistent import QUICK_ROW, QUICK_S, PersistentHandles
+from smbd.xsrv.persistent import FORGET_S, QUICK_ROW, QUICK_S, PersistentHandles
 from smbd.xsrv.table import key_of
 
 
@@ -17,12 +17,21 @@ class Loop:
     def __init__(self) -> None:
         self.ready: list[Any] = []
         self.syncs: list[Waiter[None]] = []
+        self.later: list[Any] = []
+
+    def call_later(self, seconds: float, callback: Any) -> None:
+        assert seconds == FORGET_S
+        self.later.append(callback)
 
     def call_soon(self, callback: Any) -> None:
         self.ready.append(callback)
 
-    def run_in_thread(self, function: Any) -> Waiter[None]:
-        function()
+    def chore(self, function: Any) -> Any:
+        self.function = function
+        return self
+
+    def run(self) -> Waiter[None]:
+        self.function()
         self.syncs.append(Waiter())
         return self.syncs[-1]
 
@@ -144,6 +153,35 @@ def test_a_touch_alone_waits_for_no_disk(handles, loop):
     assert handles.journal.read()
     assert not loop.syncs
     assert not handles.dirty
+
+
+def test_what_was_closed_is_written_with_what_comes_next(handles, loop, monkeypatch):
+    appended = []
+    append = handles.journal.append
+    monkeypatch.setattr(handles.journal, "append", lambda changes: appended.append(changes) or append(changes))
+    handles.forget(1)
+    assert not handles.dirty
+    handles.touch(2)
+    handles.forget(3)
+    loop.turn()
+    assert [sorted(key for key, _ in changes) for changes in appended] == [[key_of(1), key_of(2), key_of(3)]]
+    assert len(loop.later) == 1
+    loop.later.pop()()
+    assert len(appended) == 1
+    handles.forget(4)
+    handles.forget(5)
+    loop.turn()
+    assert len(appended) == 1
+    (later,) = loop.later
+    later()
+    assert len(appended) == 2
+    assert not loop.syncs
+
+
+def test_who_ends_writes_what_was_closed(handles, loop):
+    handles.forget(1)
+    handles.flush()
+    assert handles.journal.read() == {key_of(1): b"1"}
 
 
 def test_a_failing_disk_fails_all_who_wait(handles, loop, monkeypatch):
