@@ -28,7 +28,6 @@ from smbd.parent import Parent
 from smbd.pidfile import PidFile, PidFileBusyError
 from smbd.tools.options import Parser, add_common_options, overrides_of
 from smbd.xsrv.databases import Databases, open_databases
-from smbd.xsrv.version import DatabaseVersionError
 
 EXIT_FAILED: Final = 1
 
@@ -36,7 +35,7 @@ EXIT_FAILED: Final = 1
 _SPARE_DESCRIPTORS: Final = 256
 _FILETIME_EPOCH: Final = 116_444_736_000_000_000
 _START_ERRORS: Final = (
-    ConfigError, DatabaseVersionError, DbError, ListenError, MessagingError, PassdbError, PidFileBusyError, OSError,
+    ConfigError, DbError, ListenError, MessagingError, PassdbError, PidFileBusyError, OSError,
 )  # fmt: skip
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
+import smbd
 from messaging.dbwrap.base import LOCK_ORDER_NONE, Db
+from messaging.dbwrap.memory import MemoryDb
 from messaging.dbwrap.tdb import open_tdb
 from messaging.dbwrap.watch import WatchedDb, WatchService
 from messaging.errors import MessagingError, PeerGone
@@ -59,11 +62,17 @@ class Databases:
         self.lock_directory = lock_directory
 
         def volatile(name: str, order: int = ORDER_XSRV) -> Db:
-            return open_tdb(
-                f"{lock_directory}/{name}.tdb", lock_order=order, read_only=read_only
-            )
+            path = f"{lock_directory}/{name}.tdb"
+            if read_only and not Path(path).exists():
+                # That of a release that had it not yet, or where it was not needed so far.
+                return MemoryDb(f"{name}.tdb", lock_order=order)
+            return open_tdb(path, lock_order=order, read_only=read_only)
 
-        self.version = volatile("smbXsrv_version_global")
+        self.version = open_tdb(
+            f"{lock_directory}/smbXsrv_version_global.tdb", lock_order=ORDER_XSRV, read_only=read_only
+        )
+        if read_only:
+            version.check_readable(self.version, lock_directory, smbd.__version__)
         self.clients = volatile("smbXsrv_client_global")
         self.sessions: GlobalTable[SessionGlobal] = GlobalTable(volatile("smbXsrv_session_global"), SESSION_CODEC)
         self.tcons: GlobalTable[TconGlobal] = GlobalTable(volatile("smbXsrv_tcon_global"), TCON_CODEC)
@@ -188,7 +197,10 @@ def _break_sender(service: WatchService | None) -> Callable[[ServerId, bytes], N
 def open_databases(lock_directory: str, *, read_only: bool = False) -> Databases:
     """Open (and, unless `read_only`, create) the databases below `lock_directory`.
 
+    With `read_only` those that are not there are empty, as for a server that does not know of them.
+
     Raises:
         DbError: a file cannot be opened.
+        DatabaseVersionError: `read_only`, and as `smbd.xsrv.version.check_readable`.
     """
     return Databases(lock_directory, read_only=read_only)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from messaging.dbwrap.base import DbError
 from messaging.records import RecordCodec, RecordError
 from messaging.server_id import living_processes
 from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
@@ -75,7 +76,7 @@ class VersionGlobal(msgspec.Struct, array_like=True, gc=False):
 VERSION_CODEC: Final = RecordCodec(VersionGlobal, 2, "smbXsrv_version_global")
 
 
-class DatabaseVersionError(Exception):
+class DatabaseVersionError(DbError):
     """The databases belong to a running server of another version."""
 
 
@@ -98,24 +99,45 @@ def join(db: Db, lock_directory: str, software_version: str) -> list[int]:
     Raises:
         DatabaseVersionError: one of them works with other formats; nothing is changed.
     """
-    mine = ServerVersion(os.getpid(), _start_time(os.getpid()), software_version, formats())
+    mine = _this_program(software_version)
     with db.fetch_locked(_KEY) as record:
-        try:
-            found = [] if record.value is None else VERSION_CODEC.decode(record.value).servers
-        except RecordError as error:
-            raise DatabaseVersionError(f"{lock_directory}: {error}. {_REMEDY}") from None
+        found = _servers(record.value, lock_directory, _REMEDY)
         others = [one for one in found if one.pid != mine.pid and _is_there(one, found, lock_directory)]
         for other in others:
             if other.formats != mine.formats:
-                raise DatabaseVersionError(_explain(lock_directory, other, mine))
+                raise DatabaseVersionError(_explain(lock_directory, other, mine, _REMEDY))
         record.store(VERSION_CODEC.encode(VersionGlobal([*others, mine])))
     return [other.pid for other in others if _lives(other)]
 
 
+def check_readable(db: Db, lock_directory: str, software_version: str) -> None:
+    """See to it that a program that only looks understands what the servers that run have stored.
+
+    Raises:
+        DatabaseVersionError: one of them works with other formats.
+    """
+    mine = _this_program(software_version)
+    for other in _servers(db.parse(_KEY), lock_directory, _READER_REMEDY):
+        if other.formats != mine.formats and _lives(other):
+            raise DatabaseVersionError(_explain(lock_directory, other, mine, _READER_REMEDY))
+
+
 _REMEDY: Final = "Stop that server first (smbcontrol smbd shutdown) and wait for its end, then start this one."
+_READER_REMEDY: Final = "Use the tools of that server's release."
 
 
-def _explain(lock_directory: str, other: ServerVersion, mine: ServerVersion) -> str:
+def _this_program(software_version: str) -> ServerVersion:
+    return ServerVersion(os.getpid(), _start_time(os.getpid()), software_version, formats())
+
+
+def _servers(record: bytes | None, lock_directory: str, remedy: str) -> list[ServerVersion]:
+    try:
+        return [] if record is None else VERSION_CODEC.decode(record).servers
+    except RecordError as error:
+        raise DatabaseVersionError(f"{lock_directory}: {error}. {remedy}") from None
+
+
+def _explain(lock_directory: str, other: ServerVersion, mine: ServerVersion, remedy: str) -> str:
     names = sorted(other.formats.keys() | mine.formats.keys())
     differences = ", ".join(
         f"{name} ({other.formats.get(name, 'none')} there, {mine.formats.get(name, 'none')} here)"
@@ -124,7 +146,7 @@ def _explain(lock_directory: str, other: ServerVersion, mine: ServerVersion) -> 
     )
     return (
         f"{lock_directory}: in use by pysmbd {other.software_version}, process {other.pid}, which does not understand "
-        f"pysmbd {mine.software_version}: {differences}. {_REMEDY}"
+        f"pysmbd {mine.software_version}: {differences}. {remedy}"
     )
 
 
