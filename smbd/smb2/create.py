@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
@@ -15,7 +17,7 @@ from smbd.smb2 import (
     persistence,
     posix_extensions,
 )
-from smbd.smb2.request import AsyncResult, Request, Result
+from smbd.smb2.request import MaybeAsync, Request
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
     SMB2_CREATE_EA_BUFFER,
@@ -46,9 +48,10 @@ from vfs.constants import FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_REPARSE_POINT, F
 from vfs.fsa import query_info
 from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.open import open_file
+from vfs.fsa.open import open_now, open_when_free
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
 from vfs.fsa.reparse import ReparsePointError, StoppedOnLinkError
+from vfs.locking.breaks import MustWait
 from vfs.locking.oplock import OPLOCK_NONE
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -64,17 +67,22 @@ from vfs.ntstatus import (
 from vfs.token import SecurityToken
 from vfs.volume import Volume
 
+if TYPE_CHECKING:
+    from messaging.waiter import Waiter
+    from smbd.xsrv.session import Session
+    from smbd.xsrv.tcon import Tcon
+
 #: Opens of one session; far beyond what a client needs, far below what would exhaust the server.
 MAX_OPENS: Final = 65536
 _UNCHANGED: Final = STATUS_NONE_MAPPED
 
 
-def handle(request: Request) -> Result | AsyncResult:
+def handle(request: Request) -> MaybeAsync:
     """Open or create what the client names.
 
     Raises:
         NTStatusError: STATUS_BAD_IMPERSONATION_LEVEL, STATUS_INVALID_PARAMETER for a leading backslash, and
-            what `vfs.fsa.open.open_file` raises.
+            what `vfs.fsa.open.open_now` raises.
     """
     message = CreateRequest.unpack(request.pdu)
     reconnects = bool(message.contexts) and create_durable.is_reconnect(message.contexts)
@@ -101,20 +109,17 @@ def handle(request: Request) -> Result | AsyncResult:
     made = create_replay.find(request, session, message, guid) if guid else None
     if made is not None and made.file is not None:
         return _answer_replay(request, message, made, made.file)
-    create: AsyncResult = _open_file(request, message, volume, tcon.token, instance)
+    create: Callable[[], MaybeAsync] = partial(_open_file, request, message, volume, tcon.token, instance)
     if instance is not None:
-        create = create_app_instance.perform(session, tcon, volume, instance, create)
-    return create_replay.perform(request, session, guid, create) if guid else create
+        create = partial(create_app_instance.perform, session, tcon, volume, instance, create)
+    return create_replay.perform(request, session, guid, create) if guid else create()
 
 
 def _answer_replay(request: Request, message: CreateRequest, opened: Open, file: FileObject) -> bytes:
     """Answer a CREATE that was done before: with the level that it asks for, whatever the open has."""
-    asked = message.contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
-    answers = _answer_contexts(
-        file,
-        None if asked is None else bytes(asked),
-        on_disk_id=SMB2_CREATE_QUERY_ON_DISK_ID in message.contexts,
-    )
+    contexts = message.contexts
+    asked = _Asked(_maximal_access_asked(contexts), SMB2_CREATE_QUERY_ON_DISK_ID in contexts)
+    answers = _answer_contexts(file, asked)
     if create_replay.says_durable(opened, message):
         answers |= create_durable.answer(opened)
     request.target = opened
@@ -140,17 +145,36 @@ def _open_pipe(request: Request, message: CreateRequest) -> bytes:
     ).pack()
 
 
-async def _open_file(
+class _Asked(NamedTuple):
+    """What the create contexts ask for beside the open itself.
+
+    Attributes:
+        maximal_access: the data of SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST, a copy; None without it.
+        on_disk_id: SMB2_CREATE_QUERY_ON_DISK_ID.
+        wish: about durability.
+        instance: of an application.
+    """
+
+    maximal_access: bytes | None = None
+    on_disk_id: bool = False
+    wish: create_durable.Wish | None = None
+    instance: create_app_instance.Instance | None = None
+
+
+_NOTHING: Final = _Asked()
+_NO_CONTEXTS: Final[Contexts] = {}
+
+
+def _open_file(
     request: Request,
     message: CreateRequest,
     volume: Volume,
     token: SecurityToken,
     instance: create_app_instance.Instance | None = None,
-) -> bytes:
+) -> MaybeAsync:
     session, tcon = request.session, request.tcon
     if session is None or tcon is None:
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
-    contexts = message.contexts
     params = OpenParams(
         message.name,
         message.desired_access,
@@ -159,50 +183,60 @@ async def _open_file(
         message.create_disposition,
         message.create_options,
     )
-    if contexts:
-        _read_contexts(message, params)
-        if volume.options.posix:
-            posix_extensions.read(message, params)
-    # Once the open waits, the message is not to be relied on any more.
-    asked = contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
-    maximal_access = None if asked is None else bytes(asked)
-    on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
-    client = session.client
-    volatile_id = client.next_volatile_id()
-    wish: create_durable.Wish | None = None
-    if contexts:
-        replay = bool(request.flags & SMB2_FLAGS_REPLAY_OPERATION)
-        wish = create_durable.read(request.connection, message, replay=replay)
+    asked = _read_contexts(request, message, volume, params, instance) if message.contexts else _NOTHING
+    wish = asked.wish
     reconnects = wish is not None and wish.reconnect is not None
     level, lease = create_leases.read(request.connection, message, any_level=reconnects)
-    number = create_durable.number_for(client.ctx.databases, wish, volume) if wish is not None else 0
+    client = session.client
+    number = 0 if wish is None else create_durable.number_for(client.ctx.databases, wish, volume)
     owner = OpenOwner(
-        client.ctx.server_id, volatile_id, client.client_guid, level, lease, tcon.global_id, number
+        client.ctx.server_id, client.next_volatile_id(), client.client_guid, level, lease, tcon.global_id, number
     )
     if wish is not None and reconnects:
         opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
-        answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id)
+        answers = _answer_contexts(file, asked)
         if wish.replays:
             answers |= create_durable.answer(opened)
         return _respond(opened, file, answers)
     try:
-        file = await open_file(volume, token, params, owner)
-    except ReparsePointError as point:
-        raise create_reparse.stopped(request, point) from None
-    except StoppedOnLinkError as stop:
-        raise create_reparse.stopped_on_link(request, stop.link) from None
-    if params.attempts and (not session.valid or session.tcons.get(tcon.wire_id) is not tcon):
+        file = open_now(volume, token, params, owner)
+    except MustWait as blocked:
+        return _open_later(request, asked, open_when_free(volume, token, params, owner, blocked))
+    except (ReparsePointError, StoppedOnLinkError) as stop:
+        raise create_reparse.stopped(request, stop) from None
+    return _opened(request, session, tcon, file, asked)
+
+
+async def _open_later(
+    request: Request, asked: _Asked, opening: Coroutine[Waiter[Any], None, FileObject]
+) -> bytes:
+    """Wait for the open of a file that others keep."""
+    session, tcon = request.session, request.tcon
+    try:
+        file = await opening
+    except (ReparsePointError, StoppedOnLinkError) as stop:
+        raise create_reparse.stopped(request, stop) from None
+    if session is None or tcon is None or not session.valid or session.tcons.get(tcon.wire_id) is not tcon:
         close_file(file)
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
+    result = _opened(request, session, tcon, file, asked)
+    return result if isinstance(result, bytes) else await result
+
+
+def _opened(request: Request, session: Session, tcon: Tcon, file: FileObject, asked: _Asked) -> MaybeAsync:
+    """Make the protocol's half of the open of `file`, and the response."""
+    wish, instance = asked.wish, asked.instance
     try:
         durability = create_durable.durability(file, wish) if wish is not None else None
-        opened = new_open(session, tcon, volatile_id, file, durability)
+        opened = new_open(session, tcon, file.owner.open_id, file, durability)
     except DbError as error:
         close_file(file)
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, str(error)) from error
     _enter(request, opened)
-    answers = _answer_contexts(file, maximal_access, on_disk_id=on_disk_id) if contexts else {}
+    if asked is _NOTHING:
+        return _respond(opened, file, _NO_CONTEXTS)
+    answers = _answer_contexts(file, asked)
     if wish is not None:
         answers |= create_durable.granted(opened, wish)
     if instance is not None:
@@ -211,8 +245,13 @@ async def _open_file(
         except BaseException:
             opened.close()
             raise
-    if contexts and persistence.is_unsettled(client.ctx):
-        await persistence.keep(opened)
+    if persistence.is_unsettled(session.client.ctx):
+        return _keep(opened, file, answers)
+    return _respond(opened, file, answers)
+
+
+async def _keep(opened: Open, file: FileObject, answers: Contexts) -> bytes:
+    await persistence.keep(opened)
     return _respond(opened, file, answers)
 
 
@@ -245,8 +284,14 @@ def _enter(request: Request, opened: Open) -> None:
         request.chain.last_open = opened
 
 
-def _read_contexts(message: CreateRequest, params: OpenParams) -> None:
-    """Take what the create contexts ask of the file system; contexts nobody knows are ignored."""
+def _read_contexts(
+    request: Request,
+    message: CreateRequest,
+    volume: Volume,
+    params: OpenParams,
+    instance: create_app_instance.Instance | None,
+) -> _Asked:
+    """Take what the create contexts ask of the file system, and of the open; contexts nobody knows are ignored."""
     contexts = message.contexts
     found = contexts.get(SMB2_CREATE_ALLOCATION_SIZE)
     if found is not None:
@@ -262,16 +307,29 @@ def _read_contexts(message: CreateRequest, params: OpenParams) -> None:
         params.extended_attributes = [
             EaEntry(bytes(ea.name), bytes(ea.value), ea.flags) for ea in unpack_full_ea(found)
         ]
+    if volume.options.posix:
+        posix_extensions.read(message, params)
+    return _Asked(
+        _maximal_access_asked(contexts),
+        SMB2_CREATE_QUERY_ON_DISK_ID in contexts,
+        create_durable.read(request.connection, message, replay=bool(request.flags & SMB2_FLAGS_REPLAY_OPERATION)),
+        instance,
+    )
 
 
-def _answer_contexts(file: FileObject, maximal_access: bytes | None, *, on_disk_id: bool) -> Contexts:
+def _maximal_access_asked(contexts: Contexts) -> bytes | None:
+    found = contexts.get(SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST)
+    return None if found is None else bytes(found)  # once the open waits, the message is not to be relied on any more
+
+
+def _answer_contexts(file: FileObject, asked: _Asked) -> Contexts:
     answer: Contexts = {}
-    if maximal_access is not None:
-        answer[SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST] = _maximal_access(maximal_access, file)
+    if asked.maximal_access is not None:
+        answer[SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST] = _maximal_access(asked.maximal_access, file)
     lease = create_leases.answer(file)
     if lease is not None:
         answer[SMB2_CREATE_REQUEST_LEASE] = lease
-    if on_disk_id:
+    if asked.on_disk_id:
         answer[SMB2_CREATE_QUERY_ON_DISK_ID] = QueryOnDiskIdResponse(file.file_id.ino, file.file_id.dev).pack()
     if file.volume.options.posix:
         answer[SMB2_CREATE_TAG_POSIX] = posix_extensions.answer(file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from smbd.wire.constants import (
@@ -20,7 +21,7 @@ from vfs.fsa.peek import maximal_access_by_name
 from vfs.ntstatus import STATUS_FILE_FORCED_CLOSED, NTStatusError
 
 if TYPE_CHECKING:
-    from smbd.smb2.request import AsyncResult, Request, Result
+    from smbd.smb2.request import MaybeAsync, Request
     from smbd.wire.create import CreateRequest
     from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
@@ -71,20 +72,17 @@ def read(request: Request, message: CreateRequest) -> Instance | None:
 
 
 async def perform(
-    session: Session, tcon: Tcon, volume: Volume, instance: Instance, create: AsyncResult
-) -> Result:
+    session: Session, tcon: Tcon, volume: Volume, instance: Instance, create: Callable[[], MaybeAsync]
+) -> bytes:
     """Close what the instance has left open at another client, then run the create.
 
     Raises:
         NTStatusError: STATUS_FILE_FORCED_CLOSED: a newer instance has the file, or one with a version, and this
             has none.
     """
-    try:
-        await _take_over(session, tcon, volume, instance)
-    except BaseException:
-        create.close()
-        raise
-    return await create
+    await _take_over(session, tcon, volume, instance)
+    result = create()
+    return result if isinstance(result, bytes) else await result
 
 
 def enter(opened: Open, instance: Instance) -> None:

@@ -8,12 +8,14 @@ from smbd.wire.constants import SMB2_DIALECT_311, SMB2_ERROR_ID_DEFAULT, SYMLINK
 from smbd.wire.error import ErrorContext, SymbolicLinkError, pack_contexts
 from smbd.wire.errors import WireError
 from smbd.wire.fscc.reparse import ReparseDataBuffer, SymbolicLinkReparse
-from vfs.fsa.reparse import ReparsePointError, SymbolicLink
+from vfs.fsa.reparse import ReparsePointError, StoppedOnLinkError, SymbolicLink
 from vfs.ntstatus import STATUS_IO_REPARSE_DATA_INVALID, STATUS_STOPPED_ON_SYMLINK, NTStatusError
 
 
-def stopped(request: Request, found: ReparsePointError) -> NTStatusError:
-    """Return the error that answers an open which met the reparse point `found`."""
+def stopped(request: Request, found: ReparsePointError | StoppedOnLinkError) -> NTStatusError:
+    """Return the error that answers an open which met a reparse point or, with the POSIX extensions, a link."""
+    if isinstance(found, StoppedOnLinkError):
+        return _stopped(request, of_link(found.link), 0)
     if found.status != STATUS_STOPPED_ON_SYMLINK:
         return found
     try:
@@ -21,11 +23,6 @@ def stopped(request: Request, found: ReparsePointError) -> NTStatusError:
     except WireError as error:
         return NTStatusError(STATUS_IO_REPARSE_DATA_INVALID, str(error))
     return _stopped(request, link, len(encode_utf16(found.unparsed)))
-
-
-def stopped_on_link(request: Request, link: SymbolicLink) -> NTStatusError:
-    """Return the error that answers an open with the POSIX extensions which met a link of the file system."""
-    return _stopped(request, of_link(link), 0)
 
 
 def of_link(link: SymbolicLink) -> SymbolicLinkReparse:

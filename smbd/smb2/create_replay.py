@@ -11,6 +11,7 @@ handle need not be durable to be found again by the process that has it.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from smbd.wire.constants import (
@@ -31,9 +32,10 @@ from vfs.ntstatus import (
 )
 
 if TYPE_CHECKING:
-    from smbd.smb2.request import AsyncResult, Request, Result
+    from smbd.smb2.request import MaybeAsync, Request
     from smbd.wire.create import CreateRequest
     from smbd.xsrv.open import Open
+    from smbd.xsrv.replay import ReplayCache
     from smbd.xsrv.session import Session
 
 
@@ -85,7 +87,7 @@ def says_durable(opened: Open, message: CreateRequest) -> bool:
     return opened.persistent or (opened.durable and caches)
 
 
-async def perform(request: Request, session: Session, guid: bytes, create: AsyncResult) -> Result:
+def perform(request: Request, session: Session, guid: bytes, create: Callable[[], MaybeAsync]) -> MaybeAsync:
     """Run the create `guid`, a new one, so that it can be replayed.
 
     Should the channel break before its end, it goes on: the client will ask for it on another one.
@@ -93,6 +95,19 @@ async def perform(request: Request, session: Session, guid: bytes, create: Async
     replays = session.client.replays
     replays.begin(guid)
     request.outlives_channel = True
+    try:
+        result = create()
+    except BaseException:
+        replays.abandon(guid)
+        raise
+    if not isinstance(result, bytes):
+        return _perform_later(request, replays, guid, result)
+    if request.target is not None:
+        replays.finish(request.target, guid)
+    return result
+
+
+async def _perform_later(request: Request, replays: ReplayCache, guid: bytes, create: Awaitable[bytes]) -> bytes:
     try:
         result = await create
     except BaseException:

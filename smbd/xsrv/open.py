@@ -134,9 +134,10 @@ class Open:
         opens = self.session.client.ctx.databases.opens
         if self.recorded:
             opens.update(self.persistent_id, change)
-        elif opens.insert(self.persistent_id, change(_first_record(self.session, self.tcon, self.volatile_id, self.persistent_id))):
-            self.recorded = True
-        else:
+            return
+        first = change(_first_record(self.session, self.tcon, self.volatile_id, self.persistent_id))
+        self.recorded = opens.insert(self.persistent_id, first)
+        if not self.recorded:
             raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, "the id of the open is in use")
 
     def enter_app_instance(self, app_instance_id: bytes, entry: InstanceOpen) -> None:

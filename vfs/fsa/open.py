@@ -60,7 +60,7 @@ from vfs.volume import Volume
 if TYPE_CHECKING:
     from messaging.dbwrap.watch import Watch
 
-__all__ = ["EaEntry", "FileObject", "OpenOwner", "OpenParams", "open_file"]
+__all__ = ["EaEntry", "FileObject", "MustWait", "OpenOwner", "OpenParams", "open_now", "open_when_free"]
 
 _RACES: Final = 8
 """How often an open starts anew because a name appeared or vanished under it."""
@@ -76,10 +76,10 @@ _MODES_PATH: Final = (os.O_PATH,)
 _MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_WRONLY, os.O_PATH)
 
 
-async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
-    """Open or create a file or directory ([MS-FSA] 2.1.5.1).
+def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
+    """Open or create a file or directory ([MS-FSA] 2.1.5.1), if nobody else has to give way first.
 
-    The caller has switched to the identity of `token`. Suspends only to wait for other opens.
+    The caller has switched to the identity of `token`.
 
     Args:
         volume: the share.
@@ -88,6 +88,7 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         owner: identifies the open in the share-mode record.
 
     Raises:
+        MustWait: other opens are in the way; `open_when_free` goes on from there.
         NTStatusError: whatever keeps the file from being opened.
     """
     check_params(params)
@@ -100,40 +101,58 @@ async def open_file(volume: Volume, token: SecurityToken, params: OpenParams, ow
         check_veto(volume, parsed.path)
     if params.timewarp or volume.backend.keeps_snapshots:
         snapshots.redirect(volume, parsed, params)
-    races = 0
     try:
-        while races < _RACES:
-            try:
-                if parsed.stream:
-                    fo = streams.attempt(volume, token, params, owner, parsed)
-                else:
-                    fo = _attempt(volume, token, params, owner, parsed.path)
-            except MustWait as blocked:
-                watch = blocked.watch
-            except OSError as error:
-                if not is_leased(error):
-                    raise from_oserror(error, "open") from None
-                leased = _leased(volume, params, parsed.path)
-                if leased is None:
-                    if volume.kernel_oplocks is not None:
-                        await volume.kernel_oplocks.pause(races)
-                    races += 1
-                    continue
-                watch = leased
+        for _ in range(_RACES):
+            if parsed.stream:
+                fo = streams.attempt(volume, token, params, owner, parsed)
             else:
-                if fo is not None:
-                    if params.withheld_access:
-                        fo.withheld_access = params.withheld_access
-                    return fo
-                races += 1
-                continue
-            await settle(watch, params.patience)
+                fo = _attempt(volume, token, params, owner, parsed.path)
+            if fo is not None:
+                if params.withheld_access:
+                    fo.withheld_access = params.withheld_access
+                return fo
+    except OSError as error:
+        if not is_leased(error):
+            raise from_oserror(error, "open") from None
+        raise MustWait(_leased(volume, params, parsed.path)) from None
+    raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
+
+
+async def open_when_free(
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, blocked: MustWait
+) -> FileObject:
+    """Open what `open_now` could not, as often as others are in the way.
+
+    Args:
+        volume: the share.
+        token: who opens.
+        params: what is asked for.
+        owner: identifies the open in the share-mode record.
+        blocked: what that raised.
+
+    Raises:
+        NTStatusError: whatever keeps the file from being opened.
+    """
+    pauses = 0
+    try:
+        while True:
+            if blocked.watch is not None:
+                await settle(blocked.watch, params.patience)
+                params.attempts += 1
+            elif pauses < _RACES:
+                if volume.kernel_oplocks is not None:
+                    await volume.kernel_oplocks.pause(pauses)
+                pauses += 1
+            else:
+                raise NTStatusError(STATUS_SHARING_VIOLATION, "a local program's lease is in the way")
             # Names, rights and sharing may have changed meanwhile: everything is looked at anew.
-            params.attempts += 1
+            try:
+                return open_now(volume, token, params, owner)
+            except MustWait as again:
+                blocked = again
     finally:
         if params.watch is not None:
             params.watch.depart()
-    raise NTStatusError(STATUS_SHARING_VIOLATION, "the name keeps appearing and vanishing")
 
 
 def _open_quotas(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:

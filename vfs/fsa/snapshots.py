@@ -52,7 +52,7 @@ def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
         params.create_disposition not in {FILE_OPEN, FILE_OPEN_IF} or params.create_options & FILE_DELETE_ON_CLOSE
     ):
         raise NTStatusError(STATUS_MEDIA_WRITE_PROTECTED, "a snapshot does not change")
-    params.withheld_access = desired & WRITE_RIGHTS
+    params.withheld_access |= desired & WRITE_RIGHTS  # if the open waits, it comes here again
     params.desired_access = desired & ~WRITE_RIGHTS
     params.create_disposition = FILE_OPEN
 

@@ -69,10 +69,10 @@ class MustWait(Exception):  # noqa: N818 - a state of affairs, the opener tries 
 
     Attributes:
         watch: completes when it is worth to try again. It keeps its place among those who wait until `Watch.depart`:
-            two who left and came again would wake each other for ever.
+            two who left and came again would wake each other for ever. None if nobody will tell: try after a while.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch | None) -> None:
         super().__init__("an oplock break is under way")
         self.watch = watch
 

@@ -11,7 +11,7 @@ from vfs.access import DELETE, FILE_ALL_ACCESS, FILE_GENERIC_READ, FILE_GENERIC_
 from vfs.constants import FILE_CREATE, FILE_DIRECTORY_FILE, FILE_SHARE_ALL
 from vfs.fsa import close
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.open import open_file
+from vfs.fsa.open import open_now
 from vfs.fsa.params import OpenOwner, OpenParams
 from vfs.locking.share_mode import ShareModes
 from vfs.posix.backend import PosixBackend
@@ -56,14 +56,9 @@ class Share:
         for name, value in more.items():
             setattr(params, name, value)
         owner = OpenOwner(ServerId(pid), len(self.opens) + 1)
-        coroutine = open_file(self.volume, token or self.token, params, owner)
-        try:
-            coroutine.send(None)
-        except StopIteration as stop:
-            result: FileObject = stop.value
-            self.opens.append(result)
-            return result
-        raise AssertionError("an open waited")
+        result = open_now(self.volume, token or self.token, params, owner)
+        self.opens.append(result)
+        return result
 
     def create(self, path: str, access: int = FILE_ALL_ACCESS, **more: object) -> FileObject:
         return self.open(path, access, FILE_CREATE, **more)  # type: ignore[arg-type]

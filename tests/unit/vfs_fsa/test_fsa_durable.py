@@ -12,7 +12,7 @@ from vfs.access import FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_CREATE, FILE_DELETE_ON_CLOSE, FILE_OPEN, FILE_SHARE_ALL
 from vfs.fsa import close, durable
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.open import open_file
+from vfs.fsa.open import open_now
 from vfs.fsa.params import OpenOwner, OpenParams
 from vfs.locking.oplock import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_NONE
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
@@ -28,10 +28,7 @@ def durable_share(make_share):
 
 def open_batch(share: Share, name: str, *, options: int = 0, level: int = OPLOCK_BATCH) -> FileObject:
     params = OpenParams(name, ORDINARY, 0, FILE_SHARE_ALL, FILE_CREATE, options)
-    coroutine = open_file(share.volume, share.token, params, OpenOwner(ServerId(1), 1, b"", level))
-    with pytest.raises(StopIteration) as stop:
-        coroutine.send(None)
-    fo = stop.value.value
+    fo = open_now(share.volume, share.token, params, OpenOwner(ServerId(1), 1, b"", level))
     share.opens.append(fo)
     return fo
 

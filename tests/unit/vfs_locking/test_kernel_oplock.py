@@ -23,7 +23,7 @@ from tests.unit.vfs_fsa.support import ORDINARY, Share
 from vfs.constants import FILE_OPEN_IF, FILE_SHARE_ALL
 from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.open import open_file
+from vfs.fsa.open import open_now
 from vfs.fsa.params import OpenOwner, OpenParams
 from vfs.locking import holding
 from vfs.locking.breaks import BreakRequest, unpack_request
@@ -77,12 +77,7 @@ class Backed:
         self.number += 1
         owner = OpenOwner(ServerId(1), self.number, b"client", level, lease)
         params = OpenParams("f", ORDINARY, 0, FILE_SHARE_ALL, FILE_OPEN_IF)
-        try:
-            open_file(self.share.volume, self.share.token, params, owner).send(None)
-        except StopIteration as stop:
-            opened: FileObject = stop.value
-            return opened
-        raise AssertionError("an open waited")
+        return open_now(self.share.volume, self.share.token, params, owner)
 
     def local_reader(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-S", "-c", _READ, str(self.share.root / "f")])
