@@ -30,7 +30,7 @@ class NameRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     pid: int
 
 
-_CODEC: Final = RecordCodec(NameRecord, 1, "names")
+NAMES_CODEC: Final = RecordCodec(NameRecord, 1, "names")
 
 
 class Names:
@@ -46,7 +46,7 @@ class Names:
 
     def register(self, name: str, server_id: ServerId, pid: int) -> None:
         """Make `server_id`, which speaks for process `pid`, the one that answers to `name`."""
-        self._db.store(name.encode(), _CODEC.encode(NameRecord(server_id, pid)))
+        self._db.store(name.encode(), NAMES_CODEC.encode(NameRecord(server_id, pid)))
 
     def lookup(self, name: str) -> NameRecord | None:
         """Return the living process that answers to `name`."""
@@ -54,7 +54,7 @@ class Names:
         if value is None:
             return None
         try:
-            record = _CODEC.decode(value)
+            record = NAMES_CODEC.decode(value)
         except RecordVersionError:
             return None
         return record if server_id_exists(self._lock_directory, record.server_id) else None

@@ -16,6 +16,7 @@ import msgspec
 from messaging.dbwrap.base import DbError
 from messaging.records import RecordCodec, RecordError
 from messaging.server_id import living_processes
+from smbd.daemons.names import NAMES_CODEC
 from smbd.xsrv.app_instance import APP_INSTANCE_CODEC
 from smbd.xsrv.persistent import HANDLE_CODEC
 from smbd.xsrv.records import CLIENT_CODEC, OPEN_CODEC, SESSION_CODEC, TCON_CODEC
@@ -24,6 +25,8 @@ from vfs.fsa.durable import COOKIE_CODEC
 from vfs.locking.brlock import BRLOCK_CODEC
 from vfs.locking.lease import LEASE_CODEC
 from vfs.locking.stored import LOCKING_CODEC
+from vfs.notify.change import TRIGGER_CODEC
+from vfs.notify.index import INTEREST_CODEC, NOTIFYD_CODEC, WATCHERS_CODEC
 
 if TYPE_CHECKING:
     from messaging.dbwrap.base import Db
@@ -44,6 +47,11 @@ _CODECS: Final[tuple[RecordCodec[Any], ...]] = (
     LOCKING_CODEC,
     BRLOCK_CODEC,
     LEASE_CODEC,
+    INTEREST_CODEC,
+    WATCHERS_CODEC,
+    NOTIFYD_CODEC,
+    TRIGGER_CODEC,
+    NAMES_CODEC,
 )
 _KEY: Final = b"smbXsrv_version_global"
 #: Where the start time stands in /proc/PID/stat, counted from behind the name, which may hold anything.

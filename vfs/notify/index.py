@@ -39,9 +39,9 @@ class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     below: int
 
 
-_INTEREST_CODEC: Final = RecordCodec(list[Interest], 1, "notify_index")
-_WATCHERS_CODEC: Final = RecordCodec(list[ServerId], 1, "notify_index watchers")
-_NOTIFYD_CODEC: Final = RecordCodec(ServerId, 1, "notify_index notifyd")
+INTEREST_CODEC: Final = RecordCodec(list[Interest], 1, "notify_index")
+WATCHERS_CODEC: Final = RecordCodec(list[ServerId], 1, "notify_index watchers")
+NOTIFYD_CODEC: Final = RecordCodec(ServerId, 1, "notify_index notifyd")
 
 # Paths begin with a slash.
 _WATCHERS: Final = b"?watchers"
@@ -66,13 +66,13 @@ class NotifyIndex:
     def interests(self, directory: bytes) -> list[Interest]:
         """Return who watches `directory`."""
         value = self._parse(directory)
-        return [] if value is None else _INTEREST_CODEC.decode(value)
+        return [] if value is None else INTEREST_CODEC.decode(value)
 
     def receivers(self, changes: Sequence[Change]) -> dict[ServerId, list[Change]]:
         """Return which process has to learn which of `changes`."""
         # Once for every change and directory above it, as soon as anybody watches anything: no calls to spare.
         found: dict[ServerId, list[Change]] = {}
-        parse, decode = self._parse, _INTEREST_CODEC.decode
+        parse, decode = self._parse, INTEREST_CODEC.decode
         for change in changes:
             path, wanted = change.path, change.completion_filter
             receivers: set[ServerId] = set()
@@ -92,12 +92,12 @@ class NotifyIndex:
     def set_interest(self, directory: bytes, server_id: ServerId, direct: int, below: int) -> None:
         """Replace what the process wants to know about `directory`; nothing if both filters are empty."""
         with self._db.fetch_locked(directory) as record:
-            entries = [] if record.value is None else _INTEREST_CODEC.decode(record.value)
+            entries = [] if record.value is None else INTEREST_CODEC.decode(record.value)
             entries = [one for one in entries if one.server_id != server_id]
             if direct | below:
                 entries.append(Interest(server_id, direct, below))
             if entries:
-                record.store(_INTEREST_CODEC.encode(entries))
+                record.store(INTEREST_CODEC.encode(entries))
             else:
                 record.delete()
 
@@ -111,9 +111,9 @@ class NotifyIndex:
 
     def _change_watchers(self, change: Callable[[list[ServerId]], list[ServerId]]) -> None:
         with self._db.fetch_locked(_WATCHERS) as record:
-            watchers = change([] if record.value is None else _WATCHERS_CODEC.decode(record.value))
+            watchers = change([] if record.value is None else WATCHERS_CODEC.decode(record.value))
             if watchers:
-                record.store(_WATCHERS_CODEC.encode(watchers))
+                record.store(WATCHERS_CODEC.encode(watchers))
             else:
                 record.delete()
 
@@ -139,8 +139,8 @@ class NotifyIndex:
     def notifyd(self) -> ServerId | None:
         """Return the server id that notifyd has published last."""
         value = self._parse(_NOTIFYD)
-        return None if value is None else _NOTIFYD_CODEC.decode(value)
+        return None if value is None else NOTIFYD_CODEC.decode(value)
 
     def publish_notifyd(self, server_id: ServerId) -> None:
         """Make `server_id` known as notifyd."""
-        self._db.store(_NOTIFYD, _NOTIFYD_CODEC.encode(server_id))
+        self._db.store(_NOTIFYD, NOTIFYD_CODEC.encode(server_id))
