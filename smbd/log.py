@@ -199,6 +199,11 @@ def configure(options: LogOptions) -> None:
         handler.close()
 
 
+def path_in_force() -> str:
+    """Return the log file of this process, or what it would be."""
+    return _state.options.path
+
+
 def move_to(path: str) -> None:
     """Write to the file `path` from now on, with everything else as it is: for a process just forked.
 

@@ -131,10 +131,10 @@ class Parent:
             raise
         self._pid_file = pid_file
         self._queue_signals()
-        setproctitle("smbd: parent")
         warm_up()
         if not self._interactive:
-            rehearse(self._config, self._databases, self._passdb, self._server_guid, self._start_time)
+            rehearse(self._inheritance)
+        setproctitle("smbd: parent")
         gc.collect()
         fill_pools()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it

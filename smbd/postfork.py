@@ -1,24 +1,23 @@
 """What a forked child does before anything else, in this order.
 
- 1. Signals: no handler of the parent stays, no byte goes to the parent's wake-up pipe. They stay blocked until 8.
+ 1. Signals: no handler of the parent stays, no byte goes to the parent's wake-up pipe. They stay blocked until 7.
  2. Descriptors: the listeners, the pid file, the siblings' channels and the parent's ends of pipes are closed.
- 3. Randomness: the `random` module is seeded anew (`secrets`, `os.urandom` and OpenSSL need nothing).
- 4. Databases: every TDB is reopened, because locks are not inherited; so is the journal of persistent handles.
- 5. Process title.
- 6. Log: the file of this client (%m).
- 7. Garbage collector: what the parent made was frozen; collections are made rare.
- 8. Event loop; its signal handlers are set, then signals are let in, but for those of `kernel oplocks`.
- 9. The parent's death is watched: the read end of a pipe whose only writer is the parent.
-10. Server id and bus: the lock file, the socket. From here on the others see the process.
+ 3. Databases: every TDB is reopened, because locks are not inherited; so is the journal of persistent handles.
+ 4. Process title.
+ 5. Log: the file of this client (%m).
+ 6. Garbage collector: what the parent made was frozen; collections are made rare.
+ 7. Event loop; its signal handlers are set, then signals are let in, but for those of `kernel oplocks`.
+ 8. The parent's death is watched: the read end of a pipe whose only writer is the parent.
+ 9. Server id and bus: the lock file, the socket. From here on the others see the process.
 
-The steps 1 to 9 are `enter`, 10 is `join_bus`: the caller registers its message handlers next.
+The steps 1 to 8 are `enter`, 9 is `join_bus`: the caller registers its message handlers next. Sources of random
+numbers need nothing: `random` is seeded anew by the fork itself, the others are the kernel's.
 """
 
 from __future__ import annotations
 
 import gc
 import os
-import random
 import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -91,7 +90,7 @@ def enter(
     on_hangup: Callable[[], None],
     on_orphaned: Callable[[], None],
 ) -> EventLoop:
-    """Make a forked copy of the parent a process of its own: steps 1 to 9 of the list above.
+    """Make a forked copy of the parent a process of its own: steps 1 to 8 of the list above.
 
     Args:
         inherited: what comes from the parent.
@@ -109,7 +108,7 @@ def enter(
     """
     # 1
     signal.set_wakeup_fd(-1)
-    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
+    for signum in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):  # TERM and HUP get theirs in 7
         signal.signal(signum, signal.SIG_DFL)
     for signum in _TERMINAL_SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
@@ -117,25 +116,23 @@ def enter(
     for thing in inherited.not_mine:
         thing.close()
     # 3
-    random.seed()
-    # 4
     reopen_all()
     if inherited.databases.persistent is not None:
         inherited.databases.persistent.serve(None)
-    # 5
+    # 4
     setproctitle(f"smbd: {title}")
-    # 6
+    # 5
     log.move_to(log.path_of(inherited.config, context))  # all else is as in the parent, smbcontrol's levels included
-    # 7
+    # 6
     gc.set_threshold(_GC_THRESHOLD)
     gc.enable()
-    # 8
+    # 7
     loop = EventLoop()
     loop.add_signal(signal.SIGTERM, on_terminate)
     loop.add_signal(signal.SIGHUP, on_hangup)
     # Those that a signalfd receives stay blocked, in the threads to come as well.
     signal.pthread_sigmask(signal.SIG_SETMASK, inherited.signal_mask | kernel_oplock.SIGNALS)
-    # 9
+    # 8
     life_fd = inherited.life_fd
 
     def orphaned() -> None:
@@ -147,7 +144,7 @@ def enter(
 
 
 def join_bus(inherited: Inheritance, loop: EventLoop) -> Bus:
-    """Step 10: take an identity and a place on the bus.
+    """Step 9: take an identity and a place on the bus.
 
     Raises:
         MessagingError: the lock directory is not fit.

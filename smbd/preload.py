@@ -11,6 +11,7 @@ import grp
 import pwd
 from collections.abc import Callable
 from functools import partial
+from itertools import repeat
 from typing import Final
 
 from smbd.crypto.kdf import derive_session_keys
@@ -64,7 +65,7 @@ def fill_pools() -> None:
     for size in range(_BLOCK_STEP, _BLOCK_MAX + 1, _BLOCK_STEP):
         make = _FILLING.get(size) or partial(bytes, size - _BYTES_HEAD)
         head = 0
-        for _ in range(_FILLING_MAX):
+        for _ in repeat(None, _FILLING_MAX):  # `range` would make numbers
             thing = make()
             _filling.append(thing)
             address = id(thing)

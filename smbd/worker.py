@@ -91,6 +91,7 @@ class Worker:
             if inherited.databases.persistent is not None:
                 inherited.databases.persistent.flush()
             bus.close()
+            loop.close()
 
     def _admitted(self, config: Config) -> bool:
         """`hosts allow` and `hosts deny` of [global]; those of the shares are for the tree connect."""

@@ -56,6 +56,19 @@ class _Section:
         except (KeyError, ValueError):
             return default
 
+    def but(self, **changes: Any) -> Self:
+        """These parameters with some attributes changed, for instance with the variables of a session replaced.
+
+        Raises:
+            AttributeError: if there is no such attribute.
+        """
+        for attribute in changes:
+            if attribute not in self.__dict__:
+                raise AttributeError(attribute)
+        clone = type(self).__new__(type(self))
+        clone.__dict__.update(self.__dict__ | changes)
+        return clone
+
 
 class ShareParams(ShareDeclarations, _Section):
     """One share: every share parameter as an attribute, and its ``name``.
@@ -81,19 +94,6 @@ class ShareParams(ShareDeclarations, _Section):
         _Section.__init__(self, values, texts, own_parametric)
         inherited = {fold_name(key): value for key, value in global_parametric.items()}
         self.__dict__.update(name=name, auto_loaded=auto_loaded, _parametric=inherited | dict(self._parametric))
-
-    def but(self, **changes: Any) -> Self:
-        """This share with some attributes changed, for instance with the variables of a session replaced.
-
-        Raises:
-            AttributeError: if there is no such attribute.
-        """
-        for attribute in changes:
-            if attribute not in self.__dict__:
-                raise AttributeError(attribute)
-        clone = type(self).__new__(type(self))
-        clone.__dict__.update(self.__dict__ | changes)
-        return clone
 
     @property
     def is_homes(self) -> bool:
