@@ -273,7 +273,17 @@ class EventLoop:
 
     def turn(self) -> None:
         """Wait for the next events or timer and serve them once."""
-        timeout = self._timeout()
+        timeout: float = -1  # for ever
+        timers = self._timers
+        if self._ready:
+            timeout = 0
+        elif timers:
+            while timers and timers[0].callback is None:
+                heapq.heappop(timers)
+            if timers:
+                timeout = timers[0].when - self._clock()
+                if timeout < 0:  # noqa: PLR1730 - at each turn; max() is slower
+                    timeout = 0
         happened = self._epoll.poll(timeout, _MAX_EVENTS)
         for fd, events in happened:
             if events & _READABLE:
@@ -292,17 +302,6 @@ class EventLoop:
         if ready:
             for _ in range(len(ready)):
                 ready.popleft()()
-
-    def _timeout(self) -> float:
-        if self._ready:
-            return 0
-        timers = self._timers
-        while timers and timers[0].callback is None:
-            heapq.heappop(timers)
-        if not timers:
-            return -1
-        left = timers[0].when - self._clock()
-        return left if left > 0 else 0  # noqa: FURB136 - at each turn; max() is slower
 
     def _run_timers(self) -> None:
         if not self._timers:

@@ -37,7 +37,7 @@ _COUNTER_LENGTH: Final = 8
 _PROTOCOL_ID: Final = b"\xfdSMB"
 _SIGNATURE_AT: Final = 4
 _AAD_AT: Final = 20
-_AAD: Final = struct.Struct("<16sIHHQ")
+_HEADER: Final = struct.Struct("<4s16x16sIHHQ")  # ProtocolId, no signature yet, the AAD
 _SIZE: Final = struct.Struct("<I")
 _SIZE_AT: Final = 36
 _FLAGS_ENCRYPTED: Final = 1
@@ -57,11 +57,12 @@ class Sealer:
         counter: how many messages were sealed; the next nonce.
     """
 
-    __slots__ = ("_aead", "_nonce_length", "_prefix", "counter")
+    __slots__ = ("_decrypt", "_encrypt", "_nonce", "_prefix", "counter")
 
     def __init__(self, aead: AESGCM | AESCCM, nonce_length: int) -> None:
-        self._aead = aead
-        self._nonce_length = nonce_length
+        self._encrypt = aead.encrypt_into
+        self._decrypt = aead.decrypt_into
+        self._nonce = slice(nonce_length)
         # Behind the counter: two server lives that came to the same key would still differ.
         self._prefix = os.urandom(nonce_length - _COUNTER_LENGTH)
         self.counter = 0
@@ -89,13 +90,11 @@ class Sealer:
         nonce = counter.to_bytes(_COUNTER_LENGTH, "little") + self._prefix
         begin = start + TRANSFORM_LENGTH
         end = begin + length
+        tag_end = end + TAG_LENGTH
         aad = start + _AAD_AT
-        _AAD.pack_into(buf, aad, nonce, length, 0, _FLAGS_ENCRYPTED, session_id)
-        self._aead.encrypt_into(
-            nonce, buf[begin:end], buf[aad:begin], buf[begin : end + TAG_LENGTH]
-        )
-        buf[start : start + _SIGNATURE_AT] = _PROTOCOL_ID
-        buf[start + _SIGNATURE_AT : aad] = buf[end : end + TAG_LENGTH]
+        _HEADER.pack_into(buf, start, _PROTOCOL_ID, nonce, length, 0, _FLAGS_ENCRYPTED, session_id)
+        self._encrypt(nonce, buf[begin:end], buf[aad:begin], buf[begin:tag_end])
+        buf[start + _SIGNATURE_AT : aad] = buf[end:tag_end]
         return TRANSFORM_LENGTH + length
 
     def unseal(self, buf: memoryview, start: int, length: int) -> None:
@@ -113,16 +112,15 @@ class Sealer:
             raise SealError("the size of the message is not that of its transform header")
         aad = start + _AAD_AT
         tag_end = end + TAG_LENGTH
-        tag = buf[end:tag_end]
-        behind = tag.tobytes()
-        tag[:] = buf[start + _SIGNATURE_AT : aad]
+        behind = buf[end:tag_end].tobytes()
+        buf[end:tag_end] = buf[start + _SIGNATURE_AT : aad]
         header = buf[aad:begin]
         try:
-            self._aead.decrypt_into(header[: self._nonce_length], buf[begin:tag_end], header, buf[begin:end])
+            self._decrypt(header[self._nonce], buf[begin:tag_end], header, buf[begin:end])
         except InvalidTag:
             raise SealError("the message does not authenticate") from None
         finally:
-            tag[:] = behind
+            buf[end:tag_end] = behind
 
 
 def make_sealer(cipher: int, key: bytes) -> Sealer:

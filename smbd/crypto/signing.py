@@ -1,14 +1,14 @@
 """Message signatures ([MS-SMB2] 3.1.4.1): HMAC-SHA-256, AES-128-CMAC, AES-128-GMAC.
 
 A signer belongs to one key and signs in place: the signature field is zeroed, the message hashed where it
-lies, the result written into the field. HMAC and CMAC copy a prepared object per message, which is three
-times cheaper than making one.
+lies, the result written into the field; to verify is the same, and puts back what was there. HMAC and CMAC copy a
+prepared object per message, which is three times cheaper than making one.
 """
 
 from __future__ import annotations
 
-import hmac as stdlib_hmac
 from abc import ABC, abstractmethod
+from hmac import compare_digest
 from typing import Final, final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,8 +26,8 @@ from smbd.wire.constants import (
 )
 
 SIGNATURE_LENGTH: Final = 16
-_BEGIN: Final = 48
 _END: Final = 64
+_SIGNATURE: Final = slice(_END - SIGNATURE_LENGTH, _END)
 _ZEROS: Final = bytes(SIGNATURE_LENGTH)
 
 # The GMAC nonce: MessageId as it lies in the header, then 32 bits of who and what. The lowest byte of Command and of
@@ -35,7 +35,7 @@ _ZEROS: Final = bytes(SIGNATURE_LENGTH)
 _COMMAND_AT: Final = 12
 _FLAGS_AT: Final = 16
 _MESSAGE_ID: Final = slice(24, 32)
-_NONCE_SERVER: Final = 1
+# The role's lowest bit is that of the flag SMB2_FLAGS_SERVER_TO_REDIR.
 _NONCE_CANCEL: Final = 2
 _NONCE_ROLES: Final = tuple(role.to_bytes(4, "little") for role in range(4))
 
@@ -46,39 +46,41 @@ class Signer(ABC):
     __slots__ = ()
 
     @abstractmethod
+    def _mac(self, message: memoryview) -> bytes:
+        """Return the 16 bytes that authenticate `message`, whose signature field is zero."""
+
     def sign(self, message: memoryview) -> None:
         """Write the signature of the writable `message` into its header."""
+        message[_SIGNATURE] = _ZEROS
+        message[_SIGNATURE] = self._mac(message)
 
-    @abstractmethod
     def verify(self, message: memoryview) -> bool:
-        """Tell, in constant time, whether the signature in the header is right; changes nothing."""
+        """Tell, in constant time, whether the signature in the header is right; `message` stays as it is."""
+        if len(message) < _END:
+            return False
+        signature = message[_SIGNATURE].tobytes()
+        if message.readonly:
+            message = memoryview(bytearray(message))
+        message[_SIGNATURE] = _ZEROS
+        try:
+            return compare_digest(self._mac(message), signature)
+        finally:
+            message[_SIGNATURE] = signature
 
 
 @final
 class HmacSha256Signer(Signer):
-    """SMB 2.0.2 and 2.1, and 3.1.1 where negotiated."""
+    """SMB 2.0.2 and 2.1, and 3.1.1 where negotiated: the first half of the HMAC."""
 
     __slots__ = ("_base",)
 
     def __init__(self, key: bytes) -> None:
         self._base = HMAC(key, SHA256())
 
-    def sign(self, message: memoryview) -> None:
-        """Sign with the first half of the HMAC."""
-        message[_BEGIN:_END] = _ZEROS
+    def _mac(self, message: memoryview) -> bytes:
         mac = self._base.copy()
         mac.update(message)
-        message[_BEGIN:_END] = mac.finalize()[:SIGNATURE_LENGTH]
-
-    def verify(self, message: memoryview) -> bool:
-        """Hash around the signature, so that a read-only message will do."""
-        if len(message) < _END:
-            return False
-        mac = self._base.copy()
-        mac.update(message[:_BEGIN])
-        mac.update(_ZEROS)
-        mac.update(message[_END:])
-        return stdlib_hmac.compare_digest(mac.finalize()[:SIGNATURE_LENGTH], message[_BEGIN:_END])
+        return mac.finalize()[:SIGNATURE_LENGTH]
 
 
 @final
@@ -90,22 +92,10 @@ class AesCmacSigner(Signer):
     def __init__(self, key: bytes) -> None:
         self._base = CMAC(AES(key))
 
-    def sign(self, message: memoryview) -> None:
-        """Sign with the CMAC."""
-        message[_BEGIN:_END] = _ZEROS
+    def _mac(self, message: memoryview) -> bytes:
         mac = self._base.copy()
         mac.update(message)  # type: ignore[arg-type]  # takes any buffer
-        message[_BEGIN:_END] = mac.finalize()
-
-    def verify(self, message: memoryview) -> bool:
-        """Hash around the signature, so that a read-only message will do."""
-        if len(message) < _END:
-            return False
-        mac = self._base.copy()
-        mac.update(message[:_BEGIN])  # type: ignore[arg-type]  # the same
-        mac.update(_ZEROS)
-        mac.update(message[_END:])  # type: ignore[arg-type]  # the same
-        return stdlib_hmac.compare_digest(mac.finalize(), message[_BEGIN:_END])
+        return mac.finalize()
 
 
 @final
@@ -116,35 +106,16 @@ class AesGmacSigner(Signer):
     message id with the request it cancels ([MS-SMB2] 3.1.4.1).
     """
 
-    __slots__ = ("_gcm",)
+    __slots__ = ("_encrypt",)
 
     def __init__(self, key: bytes) -> None:
-        self._gcm = AESGCM(key)
+        self._encrypt = AESGCM(key).encrypt
 
     def _mac(self, message: memoryview) -> bytes:
-        role = _NONCE_SERVER if message[_FLAGS_AT] & SMB2_FLAGS_SERVER_TO_REDIR else 0
+        role = message[_FLAGS_AT] & SMB2_FLAGS_SERVER_TO_REDIR
         if message[_COMMAND_AT] == SMB2_CANCEL:
             role |= _NONCE_CANCEL
-        return self._gcm.encrypt(message[_MESSAGE_ID].tobytes() + _NONCE_ROLES[role], b"", message)
-
-    def sign(self, message: memoryview) -> None:
-        """Sign with the GMAC."""
-        message[_BEGIN:_END] = _ZEROS
-        message[_BEGIN:_END] = self._mac(message)
-
-    def verify(self, message: memoryview) -> bool:
-        """Zero the field for the computation and put it back: GCM takes its data in one piece."""
-        if len(message) < _END:
-            return False
-        if message.readonly:
-            message = memoryview(bytearray(message))
-        signature = bytes(message[_BEGIN:_END])
-        message[_BEGIN:_END] = _ZEROS
-        try:
-            expected = self._mac(message)
-        finally:
-            message[_BEGIN:_END] = signature
-        return stdlib_hmac.compare_digest(expected, signature)
+        return self._encrypt(message[_MESSAGE_ID].tobytes() + _NONCE_ROLES[role], b"", message)
 
 
 _SIGNERS: Final[dict[int, type[HmacSha256Signer | AesCmacSigner | AesGmacSigner]]] = {

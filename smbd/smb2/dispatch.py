@@ -5,10 +5,11 @@ What a command requires before its handler may run is data in one table, not cod
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable
 from types import CoroutineType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from messaging.waiter import Cancelled
 from smbd.smb2 import (
@@ -42,13 +43,12 @@ from smbd.wire.constants import (
     SMB2_FLAGS_SERVER_TO_REDIR,
     SMB2_FLAGS_SIGNED,
     SMB2_HEADER_SIZE,
-    SMB2_NEGOTIATE,
     SMB2_PROTOCOL_ID,
-    SMB2_SESSION_SETUP,
 )
 from smbd.wire.errors import WireError
 from smbd.wire.header import HEADER
 from smbd.xsrv.connection import Connection
+from smbd.xsrv.session import Session
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_CANCELLED,
@@ -70,10 +70,10 @@ _log = logging.getLogger(__name__)
 _GRACE: Final = 0.001
 #: The same for waits that end by themselves: only when the disk is in trouble.
 _BRIEF_GRACE: Final = 1.0
-_COMMANDS_WITHOUT_SIGNATURE: Final = (SMB2_NEGOTIATE, SMB2_SESSION_SETUP)
 
 
-class Command(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
     """What one opcode requires.
 
     Attributes:
@@ -83,6 +83,7 @@ class Command(NamedTuple):
         when_expired: allowed although the session has expired.
         grace: seconds before the interim response; None if there is none.
         as_root: runs as the server itself, not as whoever was served last.
+        checks_signature: unsigned, it is refused where signatures are required; not for the making of a session.
     """
 
     handler: Callable[[Request], Result | AsyncResult]
@@ -91,6 +92,7 @@ class Command(NamedTuple):
     when_expired: bool = False
     grace: float | None = _GRACE
     as_root: bool = False
+    checks_signature: bool = True
 
 
 def _cancel_is_no_request(_request: Request) -> Result:
@@ -100,8 +102,15 @@ def _cancel_is_no_request(_request: Request) -> Result:
 
 #: Indexed by opcode, [MS-SMB2] 2.2.1.2.
 COMMANDS: Final[tuple[Command, ...]] = (
-    Command(negotiate.handle, needs_session=False, needs_tcon=False, grace=None, as_root=True),
-    Command(session_setup.handle, needs_session=False, needs_tcon=False, when_expired=True, as_root=True),
+    Command(negotiate.handle, needs_session=False, needs_tcon=False, grace=None, as_root=True, checks_signature=False),
+    Command(
+        session_setup.handle,
+        needs_session=False,
+        needs_tcon=False,
+        when_expired=True,
+        as_root=True,
+        checks_signature=False,
+    ),
     Command(logoff.handle, needs_tcon=False, when_expired=True, as_root=True),
     Command(tree_connect.handle, needs_tcon=False, as_root=True),
     Command(tree_disconnect.handle),
@@ -121,9 +130,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(oplock_break.handle, when_expired=True),
 )
 
+_COMMAND_COUNT: Final = len(COMMANDS)
 
-def on_message(connection: Connection, view: memoryview, start: int, length: int, sealed: bool) -> None:
-    """Handle one message, plain or decrypted, single or compound.
+
+def on_message(
+    connection: Connection, view: memoryview, start: int, length: int, sealed: Session | None
+) -> None:
+    """Handle one message, single or compound, plain or decrypted with the key of the session `sealed`.
 
     Raises:
         ProtocolViolation: the connection is to be closed.
@@ -140,7 +153,7 @@ def on_message(connection: Connection, view: memoryview, start: int, length: int
 
 
 def _accept(
-    connection: Connection, header: tuple[Any, ...], pdu: memoryview, sealed: bool, chain: Chain | None
+    connection: Connection, header: tuple[Any, ...], pdu: memoryview, sealed: Session | None, chain: Chain | None
 ) -> Request | None:
     """Check the header and take the credits ([MS-SMB2] 3.3.5.2.1 to .3); None for a CANCEL, which is done."""
     if header[0] != SMB2_PROTOCOL_ID or header[1] != SMB2_HEADER_SIZE or header[6] & SMB2_FLAGS_SERVER_TO_REDIR:
@@ -175,7 +188,9 @@ def _cancel(request: Request) -> None:
     found.cancel()
 
 
-def _start_chain(connection: Connection, view: memoryview, start: int, length: int, sealed: bool) -> None:
+def _start_chain(
+    connection: Connection, view: memoryview, start: int, length: int, sealed: Session | None
+) -> None:
     """Split a compound ([MS-SMB2] 3.3.5.2.7) and run it."""
     chain = Chain()
     offset, end = start, start + length
@@ -321,61 +336,61 @@ def _authorise(request: Request) -> Command:
         NTStatusError: the status of the first check that fails.
     """
     number = request.command
-    if number >= len(COMMANDS):
+    if number >= _COMMAND_COUNT:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "unknown command")
     command = COMMANDS[number]
     connection = request.connection
-    if request.flags & SMB2_FLAGS_RELATED_OPERATIONS:
+    flags = request.flags
+    if flags & SMB2_FLAGS_RELATED_OPERATIONS:
         _inherit(request)
     elif request.chain is not None:
         request.chain.last_open = None
     session = connection.sessions.get(request.session_id)
-    if session is not None:
-        request.session = session
-    elif request.session_id and request.flags & SMB2_FLAGS_SIGNED:
-        _sign_refusal(request)
-    if request.sealed:
-        if session is None:
+    if session is None:
+        if request.session_id and flags & SMB2_FLAGS_SIGNED:
+            _sign_refusal(request)
+        if request.sealed or command.needs_session:
             raise NTStatusError(STATUS_USER_SESSION_DELETED)
-    elif request.flags & SMB2_FLAGS_SIGNED:
-        if session is None:
-            if command.needs_session:
-                raise NTStatusError(STATUS_USER_SESSION_DELETED)
-        elif number not in _COMMANDS_WITHOUT_SIGNATURE:
-            request.signer = signer = session.channels.get(connection) or session.signer(connection)
-            if not signer.verify(request.pdu):
-                raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
-            request.sign = True
-    elif session is not None and number not in _COMMANDS_WITHOUT_SIGNATURE:
-        if session.signing_required:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not signed")
-        if session.encryption_required:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
-    if command.needs_session:
-        _check_session(request, command)
-    if command.needs_tcon and session is not None:
-        tcon = session.tcons.get(request.tree_id)
-        if tcon is None:
-            raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
-        if tcon.encryption_required and not request.sealed:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
-        request.tcon = tcon
-        credentials.impersonate(tcon.token.unix)
-    elif command.as_root:
+    elif request.sealed and request.sealed is not session:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "encrypted with the key of another session")
+    else:
+        request.session = session
+        _check_session(request, session, command)
+        if command.needs_tcon:
+            tcon = session.tcons.get(request.tree_id)
+            if tcon is None:
+                raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+            if tcon.encryption_required and not request.sealed:
+                raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+            request.tcon = tcon
+            credentials.impersonate(tcon.token.unix)
+            return command
+    if command.as_root:
         credentials.become_root()
     return command
 
 
-def _check_session(request: Request, command: Command) -> None:
-    session = request.session
-    if session is None or not session.valid:
-        raise NTStatusError(STATUS_USER_SESSION_DELETED)
-    if session.encryption_required and not request.sealed:
-        raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
-    if session.expired and not command.when_expired:
-        request.sign = request.sign or session.signing_required
-        raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
-    request.connection.active = True
+def _check_session(request: Request, session: Session, command: Command) -> None:
+    """See that the request is signed or encrypted as the session demands, and that the session is still good."""
+    if not request.sealed and command.checks_signature:
+        if request.flags & SMB2_FLAGS_SIGNED:
+            request.signer = signer = session.channels.get(request.connection) or session.signer(request.connection)
+            if not signer.verify(request.pdu):
+                raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
+            request.sign = True
+        elif session.signing_required:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not signed")
+        elif session.encryption_required:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+    if command.needs_session:
+        if not session.valid:
+            raise NTStatusError(STATUS_USER_SESSION_DELETED)
+        if session.encryption_required and not request.sealed:
+            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+        if session.expires is not None and session.expired and not command.when_expired:
+            request.sign = request.sign or session.signing_required
+            raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
+        request.connection.active = True
 
 
 def _sign_refusal(request: Request) -> None:
@@ -398,4 +413,3 @@ def _inherit(request: Request) -> None:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "related to nothing, or to a request without a session")
     request.session_id = previous.session_id
     request.tree_id = previous.tree_id
-

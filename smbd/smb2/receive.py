@@ -17,6 +17,7 @@ from smbd.wire.constants import (
 )
 from smbd.wire.errors import WireError
 from smbd.xsrv.connection import Connection
+from smbd.xsrv.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -40,10 +41,10 @@ class Receiver:
             # The first byte tells them apart; whoever reads the message checks the other three.
             first = view[start] if length else 0
             if first == _SMB2:
-                on_message(connection, view, start, length, False)
+                on_message(connection, view, start, length, None)
             elif first == _SEALED:
-                self._unseal(view, start, length)
-                on_message(connection, view, start + TRANSFORM_LENGTH, length - TRANSFORM_LENGTH, True)
+                session = self._unseal(view, start, length)
+                on_message(connection, view, start + TRANSFORM_LENGTH, length - TRANSFORM_LENGTH, session)
             elif first == _SMB1 and not connection.negotiated:
                 respond.send_smb1_reply(connection, negotiate.from_smb1(connection, view[start : start + length]))
             else:
@@ -56,18 +57,18 @@ class Receiver:
             _log.exception("InternalError: %s: outside of a request", connection)
             connection.transport.close(f"InternalError: {error}")
 
-    def _unseal(self, view: memoryview, start: int, length: int) -> None:
-        """Decrypt in place ([MS-SMB2] 3.3.5.2.1.1)."""
+    def _unseal(self, view: memoryview, start: int, length: int) -> Session:
+        """Decrypt in place and return the session whose key it was ([MS-SMB2] 3.3.5.2.1.1)."""
         if length < TRANSFORM_LENGTH:
             raise ProtocolViolation("truncated transform header")
         protocol_id, flags, session_id = _TRANSFORM.unpack_from(view, start)
         if protocol_id != SMB2_TRANSFORM_PROTOCOL_ID:
             raise ProtocolViolation("not a transform header")
         session = self._connection.sessions.get(session_id)
-        unsealer = session.unsealer if session is not None else None
-        if flags != _TRANSFORM_ENCRYPTED or unsealer is None:
+        if flags != _TRANSFORM_ENCRYPTED or session is None or session.unsealer is None:
             raise ProtocolViolation(f"encrypted message for session {session_id:#x}")
-        unsealer.unseal(view, start, length)
+        session.unsealer.unseal(view, start, length)
+        return session
 
     def on_closed(self, reason: str) -> None:
         """Clean up after a lost or closed connection."""

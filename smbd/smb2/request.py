@@ -7,7 +7,7 @@ a `Reply` that also names a status; it raises `NTStatusError` to fail. The dispa
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from messaging.waiter import Waiter
 from smbd.smb2 import channel_sequence
@@ -36,17 +36,6 @@ if TYPE_CHECKING:
     from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
-
-# Positions in the tuple of `smbd.wire.header.HEADER`.
-_CREDIT_CHARGE: Final = 2
-_STATUS: Final = 3
-_COMMAND: Final = 4
-_CREDITS: Final = 5
-_FLAGS: Final = 6
-_MESSAGE_ID: Final = 8
-_PROCESS_ID: Final = 9
-_TREE_ID: Final = 10
-_SESSION_ID: Final = 11
 
 
 class ProtocolViolation(Exception):  # noqa: N818 - the peer broke the rules, the server is well
@@ -108,7 +97,7 @@ class Request:
         tcon: likewise for the tree connect.
         pdu: the message from its SMB2 header on. It lies in the receive buffer: whoever suspends must copy
             what is needed later, or call `keep`.
-        sealed: it arrived encrypted.
+        sealed: the session under whose key it arrived encrypted; None if it came in the clear.
         sign: the response is to be signed.
         signer: by what; None for the session's channel on this connection.
         credits_granted: the grant went out, with the response or with an interim one.
@@ -147,27 +136,30 @@ class Request:
         "waits_on",
     )
 
+    command: int
+    credit_charge: int
+    credit_request: int
+    message_id: int
+    session_id: int
+    tree_id: int
+
     def __init__(
         self,
         connection: Connection,
         header: tuple[Any, ...],
         pdu: memoryview,
-        sealed: bool,
+        sealed: Session | None,
         chain: Chain | None = None,
     ) -> None:
         self.connection = connection
         self.pdu = pdu
-        self.credit_charge: int = header[_CREDIT_CHARGE]
-        self.channel_sequence: int = header[_STATUS] & 0xFFFF
-        self.command: int = header[_COMMAND]
-        self.credit_request: int = header[_CREDITS]
-        self.flags: int = header[_FLAGS]
-        self.message_id: int = header[_MESSAGE_ID]
-        self.tree_id: int = header[_TREE_ID]
-        self.session_id: int = header[_SESSION_ID]
-        self.async_id: int = 0
-        if self.flags & SMB2_FLAGS_ASYNC_COMMAND:
-            self.async_id = header[_PROCESS_ID] | header[_TREE_ID] << 32
+        (
+            _, _, self.credit_charge, status, self.command, self.credit_request, flags, _, self.message_id,
+            low, self.tree_id, self.session_id, _,
+        ) = header  # fmt: skip
+        self.flags: int = flags
+        self.channel_sequence: int = status & 0xFFFF
+        self.async_id: int = low | self.tree_id << 32 if flags & SMB2_FLAGS_ASYNC_COMMAND else 0
         self.credits_granted = False
         self.sealed = sealed
         self.sign = False

@@ -80,19 +80,21 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
         return
     length = SMB2_HEADER_SIZE + (body if kind is int else len(body))  # type: ignore[operator,arg-type]
     out = transport.buffer(TRANSFORM_LENGTH + length)
-    frame = out.end + PREFIX_SIZE
-    at = frame + TRANSFORM_LENGTH if request.sealed else frame
+    at = frame = out.end + PREFIX_SIZE
+    sealed = request.sealed
+    if sealed:
+        at += TRANSFORM_LENGTH
     view = out.view
-    _write_header(request, status, view, at, 0, request.sign)
-    end = at + length
+    sign = request.sign
+    _write_header(request, status, view, at, 0, sign)
     if kind is not int:
-        view[at + SMB2_HEADER_SIZE : end] = body  # type: ignore[assignment]
-    if request.sign:
-        _sign(request, view[at:end])
+        view[at + SMB2_HEADER_SIZE : at + length] = body  # type: ignore[assignment]
+    if sign:
+        _sign(request, view[at : at + length])
     if preauth is not None:
-        preauth.update(view[at:end])
-    if request.sealed and request.session is not None:
-        length = request.session.seal(view, frame, length)
+        preauth.update(view[at : at + length])
+    if sealed:
+        length = sealed.seal(view, frame, length)
     transport.commit(length)
 
 
@@ -129,8 +131,8 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
             _sign(request, view[at:end])
         at = end
     length = at - start
-    if first.sealed and first.session is not None:
-        length = first.session.seal(view, frame, length)
+    if first.sealed:
+        length = first.sealed.seal(view, frame, length)
     connection.transport.commit(length)
 
 
@@ -188,15 +190,14 @@ def _write_header(
     if request.async_id:
         flags |= SMB2_FLAGS_ASYNC_COMMAND
         low, high = request.async_id & 0xFFFFFFFF, request.async_id >> 32
+    command, charge = request.command, request.credit_charge
     granted = 0
     if not request.credits_granted:
         # All credits of an asynchronous request went out with its interim response.
         request.credits_granted = True
-        granted = request.connection.credits.grant(
-            request.command, status, request.credit_request, request.credit_charge or 1
-        )
+        granted = request.connection.credits.grant(command, status, request.credit_request, charge or 1)
     HEADER.pack_into(
-        view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, request.credit_charge, status, request.command, granted,
+        view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, charge, status, command, granted,
         flags, following, request.message_id, low, high, request.session_id, NO_SIGNATURE,
     )  # fmt: skip
 

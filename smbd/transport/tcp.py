@@ -73,11 +73,14 @@ class TcpTransport:
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._sock = sock
+        self._receive = sock.recv_into
+        self._send = sock.send
         self._loop = loop
         self._handler: FrameHandler | None = None
         self._max_message = max_message
         self._buffer_size = max_message + HEADROOM
         self._in = anonymous(self._buffer_size)
+        self._in_limit = self._buffer_size - SEAL_SPARE
         self._in_end = 0
         self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
         self._out = OutBuffer(self._buffer_size)
@@ -143,8 +146,9 @@ class TcpTransport:
     def _on_readable(self) -> None:
         view, end = self._in, self._in_end
         want = self._needed or _RECEIVE_CHUNK
+        room = self._in_limit - end
         try:
-            received = self._sock.recv_into(view[end:], min(want, self._buffer_size - end - SEAL_SPARE))
+            received = self._receive(view[end:] if end else view, want if want < room else room)  # noqa: FURB136
         except BlockingIOError:
             return
         except OSError as error:
@@ -180,19 +184,19 @@ class TcpTransport:
                     self._accept_netbios_session()
                 start += packet
                 continue
-            missing = start + PREFIX_SIZE + length - end
-            if missing > 0:
+            begin = start + PREFIX_SIZE
+            if begin + length > end:
                 # Only a frame larger than one chunk is received to its exact end: small ones come in batches.
+                missing = begin + length - end
                 self._needed = missing if missing > _RECEIVE_CHUNK else 0
                 break
-            handler.on_frame(view, start + PREFIX_SIZE, length)
+            handler.on_frame(view, begin, length)
             if self.closed:
                 return
-            start += PREFIX_SIZE + length
-        rest = end - start
+            start = begin + length
+        self._in_end = rest = end - start
         if rest and start:
             view[:rest] = view[start:end]
-        self._in_end = rest
 
     def _accept_netbios_session(self) -> None:
         """Answer what a client of port 139 begins with (RFC 1002 4.3); whatever name it calls is ours."""
@@ -226,18 +230,19 @@ class TcpTransport:
     def flush(self) -> None:
         """Send the batch; what the socket does not take is queued."""
         out = self._out
-        if not out.end or self.closed:
+        end = out.end
+        if not end or self.closed:
             return
-        view = out.view[: out.end]
+        view = out.view[:end]
         if not self._queue:
             try:
-                sent = self._sock.send(view)
+                sent = self._send(view)
             except BlockingIOError:
                 sent = 0
             except OSError as error:
                 self.close(f"send: {error.strerror}")
                 return
-            if sent == out.end:
+            if sent == end:
                 out.end = 0
                 return
             view = view[sent:]
@@ -269,7 +274,7 @@ class TcpTransport:
             self._enqueue(_FileSegment(fd, offset, count), count)
             return
         try:
-            sent = self._sock.send(prefixed, socket.MSG_MORE)
+            sent = self._send(prefixed, socket.MSG_MORE)
         except BlockingIOError:
             sent = 0
         except OSError as error:
@@ -334,7 +339,7 @@ class TcpTransport:
 
     def _send_view(self, view: memoryview, owner: OutBuffer | None) -> bool:
         try:
-            sent = self._sock.send(view)
+            sent = self._send(view)
         except BlockingIOError:
             return False
         except OSError as error:

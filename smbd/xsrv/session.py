@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _MAX_TREE_ID: Final = 0xFFFFFFFE
 _NEVER: Final = 0
-_NEVER_EXPIRES: Final = float("inf")
 _TIME_MAX_NS: Final = (1 << 63) - 1
 
 
@@ -41,6 +40,7 @@ class Session:
         sealer, unsealer: encrypt what goes out and decrypt what comes in; None without keys or a cipher.
         tcons: TreeId -> tree connect.
         opens: volatile file id -> open.
+        expires: seconds since the epoch at which the authentication runs out; None if it does not.
     """
 
     def __init__(self, client: Client) -> None:
@@ -61,7 +61,7 @@ class Session:
         self._next_tree_id = 1
         self.sealer: Sealer | None = None
         self.unsealer: Sealer | None = None
-        self._expires = _NEVER_EXPIRES
+        self.expires: float | None = None
         self.user_sid = ""
         self.global_id, self._record = client.ctx.databases.sessions.allocate(self._new_record)
         self.wire_id = self._record.session_wire_id
@@ -160,14 +160,14 @@ class Session:
     @property
     def expired(self) -> bool:
         """Whether the authentication has run out, so that the client has to repeat it."""
-        return self._expires != _NEVER_EXPIRES and time.time() >= self._expires
+        return self.expires is not None and time.time() >= self.expires
 
     def authenticated(self, connection: Connection, info: SessionInfo) -> None:
         """Note a successful authentication, the first or a later one, and publish it."""
         self.info = info
         self.valid = True
         self.user_sid = str(info.token.user_sid)
-        self._expires = info.expires if info.expires is not None else _NEVER_EXPIRES
+        self.expires = info.expires
         record = self._record
         record.auth_time = time.time_ns()
         record.expiration_time = _TIME_MAX_NS if info.expires is None else int(info.expires * 1e9)

@@ -20,8 +20,8 @@ from smbd.wire.constants import (
 )
 from smbd.wire.echo import EchoRequest
 from smbd.wire.tree import TreeConnectRequest
-from tests.smbxcli import ConnectionLostError, Protection, StatusError
-from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SUCCESS
+from tests.smbxcli import ConnectionLostError, Protection, Session, StatusError
+from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SUCCESS, STATUS_USER_SESSION_DELETED
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +87,18 @@ def test_a_sealed_message_of_an_unknown_session_ends_the_connection(login):
     session.session_id ^= 0xFFFF0000
     with pytest.raises(ConnectionLostError):
         session.send(SMB2_ECHO, EchoRequest(), protection=Protection.SEAL).recv()
+
+
+def test_the_key_of_one_session_does_not_open_another(server, login):
+    """The refusal is encrypted as the request was: `recv` could not read it otherwise."""
+    session = login()
+    other = Session.login(session.connection, server.user, server.password)
+    for inner, status in (other.session_id, STATUS_ACCESS_DENIED), (0xDEAD, STATUS_USER_SESSION_DELETED):
+        response = session.send(
+            SMB2_TREE_CONNECT, _SHARE, protection=Protection.SEAL, session_id=inner
+        ).recv()
+        assert (response.status, response.sealed) == (status, True)
+        assert session.connection.echo(session).status == STATUS_SUCCESS
 
 
 @_SEALING

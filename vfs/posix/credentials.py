@@ -57,7 +57,7 @@ def impersonate(token: UnixToken) -> None:
         CredentialsError: the kernel refused or an id is out of range; the identity is undefined then.
     """
     state = _state
-    if token == state.current or not state.enabled:
+    if token is state.current or token == state.current or not state.enabled:
         return
     _switch(state, token)
 
