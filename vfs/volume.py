@@ -80,7 +80,6 @@ class VolumeOptions:
         "posix",
         "posix_locking",
         "preserve_case",
-        "read_only",
         "short_preserve_case",
         "store_dos_attributes",
         "streams_xattr",
@@ -97,7 +96,6 @@ class VolumeOptions:
     )
 
     def __init__(self) -> None:
-        self.read_only = False
         self.case_sensitive = False
         self.preserve_case = True
         self.short_preserve_case = True
@@ -175,7 +173,8 @@ class Volume:
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
         notifier: tells who watches directories; None if nobody can.
         kernel_oplocks: backs oplocks by leases of the kernel; None without `kernel oplocks`.
-        read_only: nothing may be changed through this tree connect (share or user decides: `read only`, `read list`).
+        read_only: nothing may be changed through this tree connect: share and user decide (`read only`, `read list`), so
+            another user's authentication changes it.
         attribute_block: bytes of the block that file systems like ext4 give to extended attributes that do not fit
             the inode, and count among those of the file; 0 once it is known that this one cannot be asked.
         streams: the store of named streams; None without them.
@@ -212,6 +211,7 @@ class Volume:
         share_modes: ShareModes,
         id_map: IdMap = NO_ID_MAP,
         *,
+        read_only: bool = False,
         byte_locks: ByteRangeLocks | None = None,
         notifier: Notifier | None = None,
         kernel_oplocks: KernelOplocks | None = None,
@@ -225,7 +225,7 @@ class Volume:
         self.notifier = notifier
         self.kernel_oplocks = kernel_oplocks
         self.checked_locks = byte_locks if options.strict_locking else None
-        self.read_only = options.read_only
+        self.read_only = read_only
         self.attribute_block = backend.fstatvfs(backend.root_fd).f_bsize
         self.streams = (
             StreamsXattr(

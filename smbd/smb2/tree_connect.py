@@ -185,9 +185,9 @@ def change_user(request: Request, session: Session, info: SessionInfo) -> None:
             continue
         tcon.token = access.session.token
         tcon.maximal_access = READ_ONLY_ACCESS if access.read_only else FILE_ALL_ACCESS
-        tcon.volume.options.read_only = access.read_only
+        tcon.volume.read_only = access.read_only
         if tcon.posix_volume is not None:
-            tcon.posix_volume.options.read_only = access.read_only
+            tcon.posix_volume.read_only = access.read_only
 
 
 def _expand(context: SubstContext, text: str) -> str:

@@ -96,7 +96,7 @@ class Tcon:
             return None
         if self.posix_volume is None and self._make_posix_volume is not None:
             self.posix_volume = self._make_posix_volume()
-            self.posix_volume.options.read_only = self.volume.options.read_only
+            self.posix_volume.read_only = self.volume.read_only
         return self.posix_volume
 
     def close(self) -> None:

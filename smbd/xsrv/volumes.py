@@ -63,12 +63,11 @@ _SAME_NAME: Final = (
 _NTACL_XATTR: Final = "security.NTACL"
 
 
-def volume_options(share: ShareParams, *, read_only: bool) -> VolumeOptions:
+def volume_options(share: ShareParams) -> VolumeOptions:
     """Return the options that a share's parameters mean."""
     options = VolumeOptions()
     for name in _SAME_NAME:
         setattr(options, name, getattr(share, name))
-    options.read_only = read_only
     # The kernel has leases that break when somebody writes, but not for files that are open for writing.
     options.level2_oplocks = share.level2_oplocks and not share.kernel_oplocks
     options.case_sensitive = bool(share.case_sensitive)
@@ -163,7 +162,7 @@ def make_volume(
         backend.close()
         _log.error("share %s cannot be used: %s", share.name, error)
         raise NTStatusError(STATUS_BAD_NETWORK_NAME, f"share {share.name}: {error}") from error
-    options = volume_options(share, read_only=read_only)
+    options = volume_options(share)
     if posix:
         _make_posix(options)
     if ctx.databases.persistent is None:
@@ -174,6 +173,7 @@ def make_volume(
         options,
         ctx.databases.share_modes,
         ctx.id_map,
+        read_only=read_only,
         byte_locks=ctx.databases.byte_locks if share.locking else None,
         notifier=ctx.notifier,
         kernel_oplocks=ctx.kernel_oplocks() if share.kernel_oplocks else None,

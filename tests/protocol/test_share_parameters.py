@@ -121,9 +121,8 @@ def refusal(session, share):
     return caught.value.status
 
 
-def writable(session, share):
+def writable(tree):
     try:
-        tree = session.tree_connect(share)
         tree.put("probe", b"x")
         tree.delete("probe")
     except StatusError as error:
@@ -155,11 +154,30 @@ def test_who_may_connect(login, user, share, status):
 
 
 def test_who_may_write(login):
-    assert writable(login(), "plain") is True
-    assert writable(login(), "readers") is not True
-    assert writable(login(ROOT), "readers") is True
-    assert writable(login(), "writers") is True
-    assert writable(login(ROOT), "writers") is not True
+    assert writable(login().tree_connect("plain")) is True
+    assert writable(login().tree_connect("readers")) == STATUS_ACCESS_DENIED
+    assert writable(login(ROOT).tree_connect("readers")) is True
+    assert writable(login().tree_connect("writers")) is True
+    assert writable(login(ROOT).tree_connect("writers")) == STATUS_ACCESS_DENIED
+
+
+@pytest.mark.parametrize(("share", "writer", "reader"), [("readers", ROOT, ALICE), ("writers", ALICE, ROOT)])
+def test_who_may_write_after_another_authentication(login, share, writer, reader):
+    """The user of today counts, and what is open stays as it was opened."""
+    session = login(writer)
+    tree = session.tree_connect(share)
+    with tree.create("kept", disposition=FILE_CREATE) as kept:
+        session.authenticate(reader, PASSWORD)
+        assert writable(tree) == STATUS_ACCESS_DENIED
+        assert kept.write(b"still") == 5
+        session.authenticate(writer, PASSWORD)
+        assert writable(tree) is True
+    tree.delete("kept")
+    session = login(reader)
+    tree = session.tree_connect(share)
+    assert writable(tree) == STATUS_ACCESS_DENIED
+    session.authenticate(writer, PASSWORD)
+    assert writable(tree) is True
 
 
 def owner_of_new_file(server, session, share):

@@ -163,7 +163,8 @@ def test_a_read_only_file_lets_streams_be_read(share: Share) -> None:
 
 
 def test_a_read_only_share_makes_no_streams(make_share: Callable[..., Share]) -> None:
-    share = make_share(streams_xattr=True, read_only=True)
+    share = make_share(streams_xattr=True)
+    share.volume.read_only = True
     (share.root / "file").touch()
     with refused(nt.STATUS_ACCESS_DENIED):
         share.open("file:s", FILE_READ_DATA, FILE_OPEN_IF)
