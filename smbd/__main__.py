@@ -26,6 +26,7 @@ from smbd.listen import ListenError
 from smbd.log_levels import parse_log_level
 from smbd.parent import Parent
 from smbd.pidfile import PidFile, PidFileBusyError
+from smbd.successor import TAKE_OVER
 from smbd.tools.options import Parser, add_common_options, overrides_of
 from smbd.xsrv.databases import Databases, open_databases
 
@@ -51,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("-p", "--port", action="append", metavar="PORTS", help="listen on these ports")
     parser.add_argument(
-        "--take-over", action="store_true",
+        TAKE_OVER, action="store_true",
         help="listen beside the server that runs, stop that, and go on in its place",
     )  # fmt: skip
     parser.add_argument("--no-process-group", action="store_true", help="stay in the caller's process group")

@@ -39,6 +39,7 @@ from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
 from smbd.preload import fill_pools, warm_up
 from smbd.rehearsal import rehearse
 from smbd.sdnotify import Notifier
+from smbd.successor import Successor
 from smbd.worker import client_address, run_worker
 from smbd.xsrv.databases import Databases
 from smbd.xsrv.recovery import restore
@@ -53,7 +54,7 @@ _EXHAUSTED_PAUSE: Final = 0.5
 WORKER_GRACE: Final = 5.0
 HELPER_GRACE: Final = 2.0
 
-_QUEUED_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+_QUEUED_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2)
 #: Seconds that a server which is stopped may need beside waiting for its children.
 _LAST_STEPS: Final = 5.0
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -96,6 +97,7 @@ class Parent:
         self._poll = select.poll()
         self._readers: dict[int, Callable[[], None]] = {}
         self._notifier = Notifier()
+        self._successor = Successor()
         self._pid_file: PidFile | None = None
         self._stopping = False
         # Children hold the read end: it becomes readable when the last writer, this process, is gone.
@@ -140,6 +142,7 @@ class Parent:
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
         if predecessor:
             _log.log(NOTICE, "process %d is stopped, process %d goes on in its place", predecessor, os.getpid())
+            self._notifier.main_process()
             pid_file.inherit(predecessor, WORKER_GRACE + HELPER_GRACE + _LAST_STEPS)
             self._restore_handles()
 
@@ -172,7 +175,8 @@ class Parent:
             while not self._stopping:
                 self._turn()
         finally:
-            self._notifier.stopping()
+            if not self._successor.is_coming:
+                self._notifier.stopping()
             self._stop_everything()
             if self._pid_file is not None:
                 self._pid_file.release()
@@ -222,6 +226,9 @@ class Parent:
             self._reap()
         if signal.SIGHUP in numbers:
             self._reload()
+        if signal.SIGUSR2 in numbers:
+            _log.log(NOTICE, "SIGUSR2: another server is started, to take over")
+            self._successor.start(self._notifier.environment())
         for signum in (signal.SIGTERM, signal.SIGINT):
             if signum in numbers:
                 _log.log(NOTICE, "%s: stopping", signal.Signals(signum).name)

@@ -108,9 +108,8 @@ def enter(
     """
     # 1
     signal.set_wakeup_fd(-1)
-    for signum in (signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):  # TERM and HUP get theirs in 7
-        signal.signal(signum, signal.SIG_DFL)
-    for signum in _TERMINAL_SIGNALS:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # TERM and HUP get theirs in 7
+    for signum in (*_TERMINAL_SIGNALS, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
     # 2
     for thing in inherited.not_mine:

@@ -9,24 +9,35 @@ import logging
 import os
 import socket
 import time
+from typing import Final
 
 _log = logging.getLogger(__name__)
+
+_VARIABLE: Final = "NOTIFY_SOCKET"
 
 
 class Notifier:
     """The connection to the service manager, if there is one."""
 
     def __init__(self) -> None:
-        self._address = os.environ.pop("NOTIFY_SOCKET", "")
+        self._address = os.environ.pop(_VARIABLE, "")
 
     @property
     def enabled(self) -> bool:
         """Whether anybody wants to know."""
         return bool(self._address)
 
+    def environment(self) -> dict[str, str]:
+        """Return what lets a process that takes over speak for the service."""
+        return {_VARIABLE: self._address} if self._address else {}
+
     def ready(self, status: str) -> None:
         """Say that connections are accepted (after the start and after a reload)."""
         self._send(f"READY=1\nMAINPID={os.getpid()}\nSTATUS={status}")
+
+    def main_process(self) -> None:
+        """Say that this process is the main one of the service from now on."""
+        self._send(f"MAINPID={os.getpid()}")
 
     def reloading(self) -> None:
         """Say that the configuration is being read again."""

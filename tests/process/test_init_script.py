@@ -70,6 +70,19 @@ def test_life(service):
     assert not service.pid_file.exists()
 
 
+def test_a_server_takes_over(service):
+    """With nothing to take over from it is a start."""
+    assert service("take-over").returncode == 0
+    old = service.pid
+    assert service("take-over").returncode == 0
+    assert service.pid != old
+    eventually(lambda: not cmdline(old))
+    assert service("status").returncode == 0
+    service.server.conf_path.write_text("[global]\nsmb ports = none\n")
+    assert service("take-over").returncode == 1
+    assert service("status").returncode == 0
+
+
 def test_a_crash_is_told_apart_and_no_obstacle(service):
     service("start")
     pid = service.pid

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from tests.process.smbd_support import BIN, cmdline, eventually, logged_in, new_server, run, running_server
+from tests.process.smbd_support import BIN, children, cmdline, eventually, logged_in, new_server, run, running_server
 from tests.protocol.durable import is_durable, new_guid, open_durable, reopen
 from tests.servers import free_port
 from tests.smbxcli import Connection, Offer, Session, StatusError
@@ -104,6 +104,57 @@ def can_connect(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 2):
         return True
     return False
+
+
+@pytest.fixture
+def manager(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(f"{tmp_path}/notify")
+        receiver.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{tmp_path}/notify")
+        yield receiver
+
+
+def told(manager):
+    """The next thing that the service manager is told."""
+    return dict(line.split("=", 1) for line in manager.recv(999).decode().split("\n"))
+
+
+def test_within_a_service_of_systemd(manager):
+    """The manager learns of the new main process before the old one ends, and never that the service would stop."""
+    command = [str(BIN / "smbd"), "-F", "--no-process-group", "-s"]
+    with new_server() as server, subprocess.Popen([*command, str(server.conf_path)]) as old:
+        assert told(manager)["MAINPID"] == str(old.pid)
+        old.send_signal(signal.SIGUSR2)
+        new = int(told(manager)["MAINPID"])
+        try:
+            assert new != old.pid
+            ready = told(manager)
+            assert (ready["MAINPID"], ready["READY"]) == (str(new), "1")
+            assert old.wait(20) == 0
+            with logged_in(server):
+                pass
+        finally:
+            end(new)
+        assert told(manager)["STOPPING"] == "1"
+
+
+def test_a_successor_that_cannot_start_changes_nothing(manager):
+    with new_server() as server, subprocess.Popen(
+        [str(BIN / "smbd"), "-F", "--no-process-group", "-s", str(server.conf_path)], stderr=subprocess.PIPE
+    ) as old:
+        try:
+            assert told(manager)["READY"] == "1"
+            server.conf_path.write_text("[global]\nsmb ports = none\n")
+            old.send_signal(signal.SIGUSR2)
+            assert any(b"smb.conf:2" in line for line in old.stderr)
+            eventually(lambda: not any("--take-over" in cmdline(child) for child in children(old.pid)))
+            with logged_in(server):
+                pass
+        finally:
+            old.terminate()
+        assert told(manager)["STOPPING"] == "1"
+        assert old.wait(20) == 0
 
 
 def test_taking_over_needs_no_predecessor():
