@@ -15,6 +15,7 @@ from smbd.wire.fscc.fs_info import FilePosixFsInformation
 from smbd.wire.fscc.posix import FilePosixInformation, PosixDirectoryEncoder, to_wire_mode
 from smbd.wire.fscc.reparse import IO_REPARSE_TAG_SYMLINK
 from vfs.fsa import query_fs, query_info
+from vfs.fsa.stat import DirEntry
 from vfs.ntstatus import STATUS_BUFFER_OVERFLOW, NTStatusError, from_oserror
 from vfs.sid import SID_NULL, unix_group_sid, unix_user_sid
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from vfs.fsa.directory import DirectoryScan
     from vfs.fsa.file_object import FileObject
     from vfs.fsa.params import OpenParams
-    from vfs.fsa.stat import DirEntry
     from vfs.volume import Volume
 
 _DEVICE_MASK: Final = 0xFFFFFFFF
@@ -128,8 +128,8 @@ def list_entries(scan: DirectoryScan, buffer: memoryview, message: QueryDirector
     """
     encoder = PosixDirectoryEncoder(buffer)
     for entry in scan.at_once():
-        if not encoder.add(entry.name, _of_entry(entry)):
-            scan.push_back(entry)
+        if not encoder.add(entry[0], _of_entry(DirEntry(*entry))):
+            scan.push_back()
             if not encoder.length:
                 raise NTStatusError(STATUS_BUFFER_OVERFLOW, "the buffer holds not even one entry")
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from smbd.smb2 import posix_extensions, respond
@@ -96,29 +97,11 @@ def handle(request: Request) -> Result:
 def _list_entries(scan: DirectoryScan, buffer: memoryview, message: QueryDirectoryRequest) -> int:
     """Put as many entries into `buffer` as it holds and return their length, 0 at the end."""
     encoder = DirectoryEncoder(message.file_information_class, buffer, 0, len(buffer))
-    single = bool(message.flags & SMB2_RETURN_SINGLE_ENTRY)
-    for entry in scan.at_once():
-        if not encoder.add(
-            entry.name,
-            entry.short_name,
-            0,
-            entry.creation_time,
-            entry.last_access_time,
-            entry.last_write_time,
-            entry.change_time,
-            entry.end_of_file,
-            entry.allocation_size,
-            entry.file_attributes,
-            entry.ea_size,
-            entry.file_id,
-            entry.reparse_tag,
-        ):
-            scan.push_back(entry)
-            if not encoder.length:
-                raise NTStatusError(STATUS_BUFFER_OVERFLOW, "the buffer holds not even one entry")
-            break
-        if single:
-            break
+    entries = scan.at_once()
+    if not encoder.fill(islice(entries, 1) if message.flags & SMB2_RETURN_SINGLE_ENTRY else entries):
+        scan.push_back()
+        if not encoder.length:
+            raise NTStatusError(STATUS_BUFFER_OVERFLOW, "the buffer holds not even one entry")
     return encoder.length
 
 

@@ -11,7 +11,6 @@ from vfs.ntstatus import STATUS_DISK_FULL, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
-    from vfs.posix.syscalls import Stat
     from vfs.volume import Volume
 
 _BLOCK: Final = 512
@@ -31,7 +30,7 @@ _EXTENTS: Final = 16
 _SPACE_FOR_EXTENTS: Final = bytes(_EXTENTS * _FIEMAP_EXTENT.size)
 
 
-def of_data(volume: Volume, status: Stat, fd: int = -1) -> int:
+def of_data(volume: Volume, end_of_file: int, blocks: int, fd: int = -1) -> int:
     """Return how many bytes are allocated to the data of a file.
 
     AllocationSize is that of the stream, so the block of the attributes does not belong to it. If there is a block too
@@ -39,16 +38,17 @@ def of_data(volume: Volume, status: Stat, fd: int = -1) -> int:
 
     Args:
         volume: where it lies.
-        status: its status.
+        end_of_file: its size.
+        blocks: what it has of the file system's space, in units of 512 bytes.
         fd: to ask with. Without one, the block is taken for that of the security descriptor, if such can be stored.
     """
-    size = status.blocks * _BLOCK
+    size = blocks * _BLOCK
     block = volume.attribute_block
-    if block and size - block >= status.size:
+    if block and size - block >= end_of_file:
         if fd < 0:
             size -= block if volume.options.acl_xattr else 0
         else:
-            size = min(size, _end_of_extents(volume, fd, status.size))
+            size = min(size, _end_of_extents(volume, fd, end_of_file))
     unit = volume.options.allocation_roundup_size
     return -(-size // unit) * unit if unit else size
 

@@ -122,7 +122,7 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
     """
     if blob is None:
         return of_mode(volume, stat), times.to_filetime(stat.btime_ns)
-    plain = _unpack_plain(blob)
+    plain = unpack_plain(blob)
     if plain is not None and plain[1]:
         return plain[0] & STORED, plain[1]
     kept, creation_time, change_time = _unpack(blob)
@@ -134,7 +134,8 @@ def from_blob(volume: Volume, stat: Stat, blob: bytes | None) -> tuple[int, int]
     )
 
 
-_unpack_plain = lru_cache(_BLOBS)(dosattrib.unpack_plain)
+unpack_plain = lru_cache(_BLOBS)(dosattrib.unpack_plain)
+"""What the usual form of the xattr stores, attributes and creation time; None of another form."""
 
 
 @lru_cache(_BLOBS)

@@ -19,11 +19,11 @@ from vfs.access import (
     SYNCHRONIZE,
 )
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT
-from vfs.fsa import access_check, allocation, attributes, ea, reparse, times
+from vfs.fsa import access_check, allocation, attributes, ea, plain_entry, reparse, times
 from vfs.fsa.lookup import NameFreeError, resolve
 from vfs.fsa.mangle import MANGLED_NO, MANGLED_YES, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
-from vfs.fsa.stat import DirEntry
+from vfs.fsa.stat import DirEntry, Entry
 from vfs.fsa.wildcards import compile_expression, has_wildcards
 from vfs.modules.side_files import DIRECTORY_NAME, hides
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DirEntry", "DirectoryScan", "open_scan"]
 
-_S_IFMT: Final = 0o170000
-_S_IFLNK: Final = 0o120000
 _DOTS: Final = (".", "..")
 
 
@@ -89,9 +87,9 @@ class DirectoryScan:
             check_pattern(pattern)
             self.pattern = pattern
         self.returned = False
-        self._pushed: list[DirEntry] = []
+        self._following = 0
         try:
-            self._names = iter(self._matching())
+            self._names = self._matching()
         except OSError as error:
             raise from_oserror(error, "list") from None
 
@@ -100,41 +98,39 @@ class DirectoryScan:
 
     def __next__(self) -> DirEntry:
         for entry in self.at_once():
-            return entry
+            return DirEntry(*entry)
         raise StopIteration
 
-    def at_once(self) -> Iterator[DirEntry]:
+    def at_once(self) -> Iterator[Entry]:
         """Iterate over entries in one go, in which nobody else changes the working directory: xattrs are read in it."""
-        if self._fo.fd < 0:
+        fd = self._fo.fd
+        if fd < 0:
             return
         try:
-            os.fchdir(self._fo.fd)
+            os.fchdir(fd)
         except OSError as error:
             raise from_oserror(error, "list") from None
-        while (entry := self._following()) is not None:
-            yield entry
-
-    def _following(self) -> DirEntry | None:
-        if self._pushed:
-            entry = self._pushed.pop()
-            entry.short_name = self._short_name(entry.name)
-            return entry
-        for name in self._names:
+        names = self._names
+        plain = plain_entry.maker(self._fo.volume, fd, with_ea_size=self.with_ea_size)
+        for index in range(self._following, len(names)):
+            self._following = index + 1
+            name = names[index]
             try:
                 if self._hides_inaccessible and not self._is_accessible(name):
                     continue
-                entry = self._entry(name)
+                entry = plain(name) if plain is not None else None
+                if entry is None:
+                    entry = self._entry(name)
             except OSError as error:
                 if error.errno in {errno.ENOENT, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EXDEV}:
                     continue  # gone, or a link that leads nowhere
                 raise from_oserror(error, "list") from None
             self.returned = True
-            return entry
-        return None
+            yield entry
 
-    def push_back(self, entry: DirEntry) -> None:
-        """Return `entry` first at the next call: it did not fit."""
-        self._pushed.append(entry)
+    def push_back(self) -> None:
+        """Begin with the entry that was given last at the next call: it did not fit."""
+        self._following -= 1
 
     def _matching(self) -> list[str]:
         """Return the names to list: dot and dot-dot first, as NTFS does."""
@@ -209,36 +205,35 @@ class DirectoryScan:
             return mangle(name)
         return name
 
-    def _entry(self, name: str) -> DirEntry:
+    def _entry(self, name: str) -> Entry:
         if name in _DOTS:
             return self._dot_entry(name)
+        volume = self._fo.volume
+        raw = to_bytes(name)
+        stat = volume.backend.stat_at(self._fo.fd, raw)
+        if stat.is_symlink:
+            return self._link(name, raw, stat)
+        stored, creation_time = attributes.load_at(volume, name, stat)
+        ea_size = ea.size_of(volume, name) if self.with_ea_size and volume.options.ea_support else 0
+        found = attributes.complete(volume, stat, raw, stored)
+        return self._make(self._shown(name), raw, stat, found, creation_time, ea_size)
+
+    def _link(self, name: str, raw: bytes, stat: Stat) -> Entry:
+        """Return the entry of what a symbolic link leads to; to POSIX clients it is the link itself."""
         fo = self._fo
         volume = fo.volume
-        raw = to_bytes(name)
-        stat = volume.backend.stat_at(fo.fd, raw)
-        kind = stat.mode & _S_IFMT
-        if kind == _S_IFLNK:
-            # What the link leads to; to POSIX clients it is the link itself.
-            flags = os.O_PATH | os.O_NOFOLLOW if volume.options.posix else os.O_PATH
-            fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, flags)
-            try:
-                stat = volume.backend.stat(fd)
-                stored, creation_time = attributes.load_stored(volume, fd, stat)
-            finally:
-                os.close(fd)
-        else:
-            stored, creation_time = attributes.load_at(volume, name, stat)
-        ea_size = 0
-        if self.with_ea_size and volume.options.ea_support and kind != _S_IFLNK:
-            ea_size = ea.size_of(volume, name)
-        found = self._make(
-            self._shown(name), stat, attributes.complete(volume, stat, raw, stored), creation_time, ea_size
+        flags = os.O_PATH | os.O_NOFOLLOW if volume.options.posix else os.O_PATH
+        fd = volume.backend.open(fo.path + b"/" + raw if fo.path else raw, flags)
+        try:
+            stat = volume.backend.stat(fd)
+            stored, creation_time = attributes.load_stored(volume, fd, stat)
+        finally:
+            os.close(fd)
+        return self._make(
+            self._shown(name), raw, stat, attributes.complete(volume, stat, raw, stored), creation_time, 0
         )
-        if found.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
-            found.reparse_tag = reparse.tag_of_entry(volume, fo.path + b"/" + raw if fo.path else raw, stat)
-        return found
 
-    def _dot_entry(self, name: str) -> DirEntry:
+    def _dot_entry(self, name: str) -> Entry:
         fo = self._fo
         volume = fo.volume
         if name == "." or not fo.path:
@@ -251,37 +246,43 @@ class DirectoryScan:
                 stored, creation_time = attributes.load_stored(volume, fd, stat)
             finally:
                 os.close(fd)
-        entry = self._make(name, stat, stored | FILE_ATTRIBUTE_DIRECTORY, creation_time)
+        entry = self._make(name, b"", stat, stored | FILE_ATTRIBUTE_DIRECTORY, creation_time, 0)
         if name != "." and not fo.path:
-            entry.stat = None  # it is not this directory, and nothing of the share
+            return *entry[:-1], None  # it is not this directory, and nothing of the share
         return entry
 
     def _make(
-        self, name: str, stat: Stat, file_attributes: int, creation_time: int, ea_size: int = 0
-    ) -> DirEntry:
-        directory = file_attributes & FILE_ATTRIBUTE_DIRECTORY
-        if self._fo.volume.options.dos_filetime_resolution:
-            stat.mtime_ns = times.round_down(stat.mtime_ns)
-        entry = DirEntry(
-            name,
-            file_attributes,
-            creation_time,
-            times.to_filetime(stat.atime_ns),
-            times.to_filetime(stat.mtime_ns),
-            times.to_filetime(stat.ctime_ns),
-            0 if directory else stat.size,
-            0 if directory else allocation.of_data(self._fo.volume, stat),
-            stat.ino,
-            ea_size,
-            0,
-            self._short_name(name),
+        self, shown: str, raw: bytes, stat: Stat, file_attributes: int, creation_time: int, ea_size: int
+    ) -> Entry:
+        volume = self._fo.volume
+        access_time, write_time, change_time = times.to_filetimes(
+            stat.atime_ns,
+            times.round_down(stat.mtime_ns) if volume.options.dos_filetime_resolution else stat.mtime_ns,
+            stat.ctime_ns,
         )
-        if self._fo.volume.options.posix:
-            entry.stat = stat
-        return entry
+        directory = file_attributes & FILE_ATTRIBUTE_DIRECTORY
+        reparse_tag = 0
+        if file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and raw:
+            path = self._fo.path
+            reparse_tag = reparse.tag_of_entry(volume, path + b"/" + raw if path else raw, stat)
+        return (
+            shown,
+            self._short_name(shown) if self.with_short_names else "",
+            creation_time,
+            access_time,
+            write_time,
+            change_time,
+            0 if directory else stat.size,
+            0 if directory else allocation.of_data(volume, stat.size, stat.blocks),
+            file_attributes,
+            ea_size,
+            stat.ino,
+            reparse_tag,
+            stat if volume.options.posix else None,
+        )
 
     def _short_name(self, name: str) -> str:
         # Under `mangled names = illegal` only a mangled name would have one, and that is shown instead.
-        if not self.with_short_names or self._fo.volume.options.mangled_names != MANGLED_YES:
+        if self._fo.volume.options.mangled_names != MANGLED_YES:
             return ""
         return short_name(name, MANGLED_YES)

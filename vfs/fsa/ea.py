@@ -32,7 +32,7 @@ _PRIVATE: Final = re.compile(
     r"user\.(?:DOSATTRIB|SAMBA_PAI|SmbReparse|DosStream\..*|org\.netatalk\..*)\Z", re.IGNORECASE | re.DOTALL
 )
 """xattrs that Samba and this server keep for themselves."""
-_NO_EAS: Final = [dosattrib.XATTR_NAME]
+NO_EAS: Final = [dosattrib.XATTR_NAME]
 """The xattrs of most files."""
 _ILLEGAL: Final = re.compile(rb'[\x00-\x1f"*+,/:;<=>?\[\\\]|]')
 _KNOWN_FLAGS: Final = 0x80
@@ -97,7 +97,7 @@ def size(fo: FileObject) -> int:
     if not fo.volume.options.ea_support:
         return 0
     names = fo.volume.backend.flistxattr(fo.fd)
-    if not names or names == _NO_EAS:
+    if not names or names == NO_EAS:
         return 0
     visible = _without_descriptor(fo.volume, _visible(names))
     return _size(visible, lambda name: fo.volume.backend.fgetxattr(fo.fd, name)) if visible else 0
@@ -115,7 +115,7 @@ def size_of(volume: Volume, name: str) -> int:
         if error.errno == errno.EOPNOTSUPP:
             return 0
         raise
-    if names == _NO_EAS or not names:
+    if names == NO_EAS or not names:
         return 0
     visible = _without_descriptor(volume, _visible(names))
     if not visible:

@@ -25,8 +25,10 @@ _IS_MANGLED: Final = re.compile(rf"{_LEGAL}[0-9A-Z]{{5}}~[0-9A-Z](?:\.{_LEGAL}{{
 _NOT_LEGAL: Final = re.compile(rf"(?!{_LEGAL}).", re.DOTALL)
 _DEVICE: Final = r"(?:CON|PRN|AUX|NUL|CLOCK\$|COM[1-9]|LPT[1-9])(?:\.|\Z)"
 _IS_DEVICE: Final = re.compile(_DEVICE, re.IGNORECASE)
-_DEVICE_BEGINS: Final = frozenset({"CON", "PRN", "AUX", "NUL", "CLO", "COM", "LPT"})
-_ILLEGAL_CHARACTER: Final = re.compile(r'[\x00-\x1f"\\/:|<>*?\udc80-\udcff]')
+DEVICE_BEGINS: Final = frozenset({"CON", "PRN", "AUX", "NUL", "CLO", "COM", "LPT"})
+"""What the name of a device begins with."""
+ILLEGAL_CHARACTER: Final = re.compile(r'[\x00-\x1f"\\/:|<>*?\udc80-\udcff]')
+"""Finds what Windows clients cannot spell, stray bytes included."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _HASH_CHARACTERS: Final = 6
 # FNV-1a, 32 bits
@@ -43,11 +45,11 @@ def is_8_3(name: str) -> bool:
 def is_illegal(name: str) -> bool:
     """Tell whether Windows clients cannot spell `name` ([MS-FSCC] 2.1.5)."""
     # For every entry of every listing: one expression for all of it takes twice as long.
-    if _ILLEGAL_CHARACTER.search(name) is not None:
+    if ILLEGAL_CHARACTER.search(name) is not None:
         return True
     if name[-1:] in {" ", "."}:
         return name not in {".", ".."}
-    return name[:3].upper() in _DEVICE_BEGINS and _IS_DEVICE.match(name) is not None
+    return name[:3].upper() in DEVICE_BEGINS and _IS_DEVICE.match(name) is not None
 
 
 def could_be_mangled(name: str) -> bool:

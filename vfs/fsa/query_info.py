@@ -30,7 +30,8 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
     elif fo.is_directory:
         size = allocated = 0
     else:
-        size, allocated = status.size, allocation.of_data(fo.volume, status, -1 if fo.path_only else fo.fd)
+        size = status.size
+        allocated = allocation.of_data(fo.volume, size, status.blocks, -1 if fo.path_only else fo.fd)
     write_time = status.mtime_ns
     if fo.volume.options.dos_filetime_resolution:
         write_time = times.round_down(write_time)
@@ -127,5 +128,5 @@ def streams(fo: FileObject) -> list[StreamInfo]:
         raise from_oserror(error, "streams") from None
     if status.is_directory:
         return named
-    allocated = allocation.of_data(fo.volume, status, -1 if fo.path_only else fo.fd)
+    allocated = allocation.of_data(fo.volume, status.size, status.blocks, -1 if fo.path_only else fo.fd)
     return [StreamInfo("::$DATA", status.size, allocated), *named]

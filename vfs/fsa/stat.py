@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import msgspec
 
 from vfs.posix.syscalls import Stat
@@ -43,22 +45,26 @@ class DirEntry(msgspec.Struct, gc=False):
     """One entry of a directory listing ([MS-FSCC] 2.4.10, 2.4.20 and their kin).
 
     Attributes:
-        stat: status of the file, in the POSIX view of a share only.
+        stat: status of the file, in the POSIX view of a share only; None of the directory above its root.
     """
 
     name: str
-    file_attributes: int
+    short_name: str
     creation_time: int
     last_access_time: int
     last_write_time: int
     change_time: int
     end_of_file: int
     allocation_size: int
+    file_attributes: int
+    ea_size: int
     file_id: int
-    ea_size: int = 0
-    reparse_tag: int = 0
-    short_name: str = ""
-    stat: Stat | None = None
+    reparse_tag: int
+    stat: Stat | None
+
+
+Entry: TypeAlias = tuple[str, str, int, int, int, int, int, int, int, int, int, int, Stat | None]
+"""The fields of a `DirEntry`, for whoever handles very many."""
 
 
 class FsSize(msgspec.Struct, gc=False):

@@ -240,11 +240,11 @@ class PosixBackend(DescriptorCalls):
         """
         if self.case_sensitive:
             try:
-                syscalls.statx_at(dir_fd, name)
+                syscalls.statx(dir_fd, name)
             except FileNotFoundError:
                 return None, False
             return name, True
-        stat = syscalls.statx_fd(dir_fd)
+        stat = syscalls.statx(dir_fd)
         text = to_text(name)
         known, found = self.names.lookup(stat, text)
         if not known:
@@ -288,7 +288,7 @@ class PosixBackend(DescriptorCalls):
         """
         fd = self.open(path, os.O_PATH)
         try:
-            return syscalls.statx_fd(fd)
+            return syscalls.statx(fd)
         finally:
             os.close(fd)
 
@@ -318,7 +318,7 @@ class PosixBackend(DescriptorCalls):
                     fd, name, _O_SEARCH | os.O_NOFOLLOW, 0, syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS
                 )
                 try:
-                    self.fchmod(made, syscalls.statx_fd(made).mode & 0o7777 | mode & _SET_ID)
+                    self.fchmod(made, syscalls.statx(made).mode & 0o7777 | mode & _SET_ID)
                 finally:
                     os.close(made)
         finally:
@@ -457,7 +457,7 @@ def _rename_noreplace(old_fd: int, old: bytes, new_fd: int, new: bytes) -> None:
         return
     # The file system has no RENAME_NOREPLACE: look first. The share-mode record above keeps our own clients apart.
     try:
-        syscalls.statx_at(new_fd, new)
+        syscalls.statx(new_fd, new)
     except FileNotFoundError:
         os.rename(old, new, src_dir_fd=old_fd, dst_dir_fd=new_fd)
         return

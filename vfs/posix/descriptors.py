@@ -34,7 +34,7 @@ class DescriptorCalls:
         Raises:
             OSError: as the kernel says.
         """
-        return syscalls.statx_at(dir_fd, name)
+        return syscalls.statx(dir_fd, name)
 
     def listdir(self, fd: int) -> Iterator[tuple[bytes, int]]:
         """Names and types (DT_*) of the entries of an open directory, from its start, without ``.`` and ``..``.
@@ -62,8 +62,8 @@ class DescriptorCalls:
         """
         return os.listdir(fd)
 
-    # The C functions themselves: calling them here costs what calling them directly does.
-    stat = staticmethod(syscalls.statx_fd)
+    # The functions themselves: calling them here costs what calling them directly does.
+    stat = staticmethod(syscalls.statx)
     preadv = staticmethod(os.preadv)
     pwrite = staticmethod(os.pwrite)
     fdatasync = staticmethod(os.fdatasync)

@@ -1,14 +1,16 @@
 """Directory information classes, [MS-FSCC] 2.4: the entries of a QUERY_DIRECTORY response.
 
-Listing is a hot path: an entry goes into the output buffer with one `pack_into`, without an object in
-between. `DirectoryEncoder` keeps the chain, the client reads it back with `unpack_entries`.
+Listing is a hot path: an entry goes into the output buffer with one `pack_into`, its name and padding included, without
+an object in between. `DirectoryEncoder` keeps the chain, the client reads it back with `unpack_entries`.
 """
 
 from __future__ import annotations
 
 import codecs
 import struct
-from typing import Final
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -34,23 +36,21 @@ FileIdExtdBothDirectoryInformation: Final = 63
 _encode_utf_16_le = codecs.utf_16_le_encode
 
 # NextEntryOffset, FileIndex, CreationTime, LastAccessTime, LastWriteTime, ChangeTime, EndOfFile,
-# AllocationSize, FileAttributes, FileNameLength: what all but FileNamesInformation begin with. The first is
-# left zero and patched when the next entry turns out to fit.
-_DIRECTORY: Final = struct.Struct("<4xIQQQQQQII")
-_FULL: Final = struct.Struct("<4xIQQQQQQIII")  # + EaSize
-_ID_FULL: Final = struct.Struct("<4xIQQQQQQIII4xQ")  # + EaSize, Reserved, FileId
-_BOTH: Final = struct.Struct("<4xIQQQQQQIIIBx24s")  # + EaSize, ShortNameLength, Reserved, ShortName
-_ID_BOTH: Final = struct.Struct("<4xIQQQQQQIIIBx24s2xQ")  # + ..., Reserved2, FileId
-_ID_GLOBAL_TX: Final = struct.Struct("<4xIQQQQQQIIQ16xI")  # + FileId, LockingTransactionId, TxInfoFlags
-_ID_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQQ")  # + EaSize, ReparsePointTag, FileId (128 bits)
-_ID_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQQBx24s")  # + ..., ShortNameLength, Reserved, ShortName
-_ID_64_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQ")  # + EaSize, ReparsePointTag, FileId
-_ID_64_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQBx24s")
-_ID_ALL_EXTD: Final = struct.Struct("<4xIQQQQQQIIIIQQQ")  # + EaSize, ReparsePointTag, FileId, FileId128
-_ID_ALL_EXTD_BOTH: Final = struct.Struct("<4xIQQQQQQIIIIQQQBx24s")
-_NAMES: Final = struct.Struct("<4xII")  # NextEntryOffset, FileIndex, FileNameLength
+# AllocationSize, FileAttributes, FileNameLength: what all but FileNamesInformation begin with.
+_DIRECTORY: Final = "<IIQQQQQQII"
+_FULL: Final = _DIRECTORY + "I"  # EaSize
+_ID_FULL: Final = _FULL + "4xQ"  # Reserved, FileId
+_BOTH: Final = _FULL + "Bx24s"  # ShortNameLength, Reserved, ShortName
+_ID_BOTH: Final = _BOTH + "2xQ"  # Reserved2, FileId
+_ID_GLOBAL_TX: Final = _DIRECTORY + "Q16xI"  # FileId, LockingTransactionId, TxInfoFlags
+_ID_64_EXTD: Final = _FULL + "IQ"  # ReparsePointTag, FileId
+_ID_EXTD: Final = _ID_64_EXTD + "Q"  # FileId (128 bits)
+_ID_ALL_EXTD: Final = _ID_64_EXTD + "QQ"  # FileId128
+_SHORT: Final = "Bx24s"  # ShortNameLength, Reserved, ShortName
+_NAMES: Final = "<III"  # NextEntryOffset, FileIndex, FileNameLength
 
-_LAYOUTS: Final = {
+#: What stands in front of the name.
+_FORMATS: Final = {
     FileDirectoryInformation: _DIRECTORY,
     FileFullDirectoryInformation: _FULL,
     FileBothDirectoryInformation: _BOTH,
@@ -59,12 +59,13 @@ _LAYOUTS: Final = {
     FileIdFullDirectoryInformation: _ID_FULL,
     FileIdGlobalTxDirectoryInformation: _ID_GLOBAL_TX,
     FileIdExtdDirectoryInformation: _ID_EXTD,
-    FileIdExtdBothDirectoryInformation: _ID_EXTD_BOTH,
+    FileIdExtdBothDirectoryInformation: _ID_EXTD + _SHORT,
     FileId64ExtdDirectoryInformation: _ID_64_EXTD,
-    FileId64ExtdBothDirectoryInformation: _ID_64_EXTD_BOTH,
+    FileId64ExtdBothDirectoryInformation: _ID_64_EXTD + _SHORT,
     FileIdAllExtdDirectoryInformation: _ID_ALL_EXTD,
-    FileIdAllExtdBothDirectoryInformation: _ID_ALL_EXTD_BOTH,
+    FileIdAllExtdBothDirectoryInformation: _ID_ALL_EXTD + _SHORT,
 }
+_LAYOUTS: Final = {info_class: struct.Struct(layout) for info_class, layout in _FORMATS.items()}
 # The "Extd" classes differ in the width of their file ids (in 64-bit words) and in having a short name.
 _EXTD: Final = {
     FileIdExtdDirectoryInformation: (2, False),
@@ -77,18 +78,27 @@ _EXTD: Final = {
 DIRECTORY_INFORMATION_CLASSES: Final = frozenset(_LAYOUTS)
 
 _LINK: Final = struct.Struct("<I")
-_PADDING: Final = tuple(bytes(n) for n in range(8))
 _SHORT_NAME_BYTES: Final = 24
+
+#: Name, 8.3 name, CreationTime, LastAccessTime, LastWriteTime, ChangeTime, EndOfFile, AllocationSize, FileAttributes,
+#: EaSize, FileId, reparse tag; what may follow is not for the wire.
+Entry: TypeAlias = tuple[str, str, int, int, int, int, int, int, int, int, int, int, Any]
+
+
+@lru_cache(1024)
+def _packer(info_class: int, name_bytes: int) -> Callable[..., None]:
+    """Return the `pack_into` of an entry with so many bytes of name and padding."""
+    return struct.Struct(f"{_FORMATS[info_class]}{name_bytes}s").pack_into
 
 
 class DirectoryEncoder:
     """Writes a chain of entries of one information class into a buffer.
 
     Attributes:
-        length: Bytes written so far; the length of the response's data.
+        length: Bytes written so far, padding behind the last entry not counted; the length of the response's data.
     """
 
-    __slots__ = ("_buffer", "_class", "_fixed", "_last", "_limit", "_start", "length")
+    __slots__ = ("_at", "_buffer", "_class", "_fixed", "_last", "_limit", "_start", "length")
 
     def __init__(self, info_class: int, buffer: bytearray | memoryview, start: int, limit: int) -> None:
         """Begin at `start` of `buffer`, to write at most `limit` bytes, which the buffer must have.
@@ -102,121 +112,78 @@ class DirectoryEncoder:
         self._class = info_class
         self._fixed = layout.size
         self._buffer = buffer
-        self._start = start
+        self._start = self._at = start
         self._limit = start + limit
         self._last = -1
         self.length = 0
 
-    def add(
-        self,
-        name: str,
-        short_name: str,
-        file_index: int,
-        creation_time: int,
-        last_access_time: int,
-        last_write_time: int,
-        change_time: int,
-        end_of_file: int,
-        allocation_size: int,
-        file_attributes: int,
-        ea_size: int,
-        file_id: int,
-        reparse_tag: int = 0,
-    ) -> bool:
-        """Append an entry; what the information class does not have is left out.
+    def fill(self, entries: Iterable[Entry]) -> bool:
+        """Append entries; what the information class does not have is left out.
 
         Times are FILETIMEs. The classes without a field for it carry the tag of a reparse point in EaSize.
 
         Returns:
-            False, with nothing changed, if it does not fit.
+            False if the last one that was taken from `entries` does not fit: nothing of it is written.
         """
-        buffer = self._buffer
-        info_class = self._class
+        buffer, limit, fixed, info_class = self._buffer, self._limit, self._fixed, self._class
+        is_id_both = info_class == FileIdBothDirectoryInformation
+        at, last = self._at, self._last
         end = self._start + self.length
-        at = self._start + ((self.length + 7) & ~7)
-        name_at = at + self._fixed
-        encoded = _encode_utf_16_le(name, "surrogatepass")[0]
-        size = len(encoded)
-        new_end = name_at + size
-        if new_end > self._limit:
-            return False
-        # The two that Windows and Linux ask for are spelled out: building a tuple of what all have in common
-        # costs a tenth of the whole entry.
-        if info_class == FileIdBothDirectoryInformation:
-            short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
-            _ID_BOTH.pack_into(
-                buffer,
-                at,
-                file_index,
-                creation_time,
-                last_access_time,
-                last_write_time,
-                change_time,
-                end_of_file,
-                allocation_size,
-                file_attributes,
-                size,
-                reparse_tag or ea_size,
-                len(short),
-                short,
-                file_id,
-            )
-        elif info_class == FileIdFullDirectoryInformation:
-            _ID_FULL.pack_into(
-                buffer,
-                at,
-                file_index,
-                creation_time,
-                last_access_time,
-                last_write_time,
-                change_time,
-                end_of_file,
-                allocation_size,
-                file_attributes,
-                size,
-                reparse_tag or ea_size,
-                file_id,
-            )
-        elif info_class == FileNamesInformation:
-            _NAMES.pack_into(buffer, at, file_index, size)
-        else:
-            head = (
-                file_index,
-                creation_time,
-                last_access_time,
-                last_write_time,
-                change_time,
-                end_of_file,
-                allocation_size,
-                file_attributes,
-                size,
-            )
-            if info_class == FileBothDirectoryInformation:
-                short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
-                _BOTH.pack_into(buffer, at, *head, reparse_tag or ea_size, len(short), short)
-            elif info_class == FileDirectoryInformation:
-                _DIRECTORY.pack_into(buffer, at, *head)
-            elif info_class == FileFullDirectoryInformation:
-                _FULL.pack_into(buffer, at, *head, reparse_tag or ea_size)
-            elif info_class == FileIdGlobalTxDirectoryInformation:
-                _ID_GLOBAL_TX.pack_into(buffer, at, *head, file_id, 0)
-            else:
-                words, has_short_name = _EXTD[info_class]
-                ids = (file_id, file_id, 0) if words == 3 else (file_id, 0)[:words]
-                if has_short_name:
-                    short = _encode_utf_16_le(short_name, "surrogatepass")[0]
-                    _LAYOUTS[info_class].pack_into(buffer, at, *head, ea_size, reparse_tag, *ids, len(short), short)
-                else:
-                    _LAYOUTS[info_class].pack_into(buffer, at, *head, ea_size, reparse_tag, *ids)
-        buffer[name_at:new_end] = encoded
-        last = self._last
         if last >= 0:
             _LINK.pack_into(buffer, last, at - last)
-            if at != end:
-                buffer[end:at] = _PADDING[at - end]  # the buffer is used again and again: no old bytes out
-        self._last = at
-        self.length = new_end - self._start
-        return True
+        fits = True
+        # Once for each file of each directory that anybody looks at: nothing is called that need not be.
+        for (
+            name, short_name, creation_time, last_access_time, last_write_time, change_time,
+            end_of_file, allocation_size, file_attributes, ea_size, file_id, reparse_tag, _,
+        ) in entries:  # fmt: skip
+            encoded = _encode_utf_16_le(name, "surrogatepass")[0]
+            size = len(encoded)
+            end_of_name = at + fixed + size
+            if end_of_name > limit:
+                fits = False
+                break
+            end = end_of_name
+            step = (fixed + size + 7) & ~7
+            # The buffer is used again and again: the padding is written, lest old bytes go out.
+            pack_into = _packer(info_class, (step if at + step <= limit else fixed + size) - fixed)
+            if is_id_both:
+                short = _encode_utf_16_le(short_name, "surrogatepass")[0] if short_name else b""
+                pack_into(
+                    buffer, at, step, 0, creation_time, last_access_time, last_write_time, change_time, end_of_file,
+                    allocation_size, file_attributes, size, reparse_tag or ea_size, len(short), short, file_id, encoded,
+                )  # fmt: skip
+            elif info_class == FileNamesInformation:
+                pack_into(buffer, at, step, 0, size, encoded)
+            else:
+                short = _encode_utf_16_le(short_name, "surrogatepass")[0]
+                pack_into(
+                    buffer, at, step, 0, creation_time, last_access_time, last_write_time, change_time, end_of_file,
+                    allocation_size, file_attributes, size, *_tail(info_class, short, ea_size, file_id, reparse_tag),
+                    encoded,
+                )  # fmt: skip
+            last = at
+            at += step
+        if last >= 0:
+            _LINK.pack_into(buffer, last, 0)
+        self._at, self._last = at, last
+        self.length = end - self._start
+        return fits
+
+
+def _tail(info_class: int, short: bytes, ea_size: int, file_id: int, reparse_tag: int) -> tuple[int | bytes, ...]:
+    """Return the fields between FileNameLength and the name."""
+    if info_class in _EXTD:
+        words, has_short_name = _EXTD[info_class]
+        ids = (file_id, file_id, 0) if words == 3 else (file_id, 0)[:words]
+        return (ea_size, reparse_tag, *ids, len(short), short) if has_short_name else (ea_size, reparse_tag, *ids)
+    if info_class == FileIdFullDirectoryInformation:
+        return reparse_tag or ea_size, file_id
+    if info_class == FileBothDirectoryInformation:
+        return reparse_tag or ea_size, len(short), short
+    if info_class == FileFullDirectoryInformation:
+        return (reparse_tag or ea_size,)
+    return (file_id, 0) if info_class == FileIdGlobalTxDirectoryInformation else ()
 
 
 def entry_size(info_class: int, name: str) -> int:
@@ -281,9 +248,8 @@ def unpack_entries(info_class: int, data: Buffer) -> list[DirectoryEntry]:
         name_at = at + layout.size
         if name_at > size:
             raise WireError("directory entry too short")
-        (step,) = _LINK.unpack_from(data, at)
+        step, *fields = layout.unpack_from(data, at)
         end = at + step if step else size
-        fields = layout.unpack_from(data, at)
         name_length = fields[1 if info_class == FileNamesInformation else 8]
         if name_at + name_length > end or end > size or step & 7:
             raise WireError("directory entry chain broken")
@@ -295,7 +261,7 @@ def unpack_entries(info_class: int, data: Buffer) -> list[DirectoryEntry]:
     return entries
 
 
-def _entry(info_class: int, name: str, fields: tuple[int, ...]) -> DirectoryEntry:
+def _entry(info_class: int, name: str, fields: list[int]) -> DirectoryEntry:
     if info_class == FileNamesInformation:
         return DirectoryEntry(name, file_index=fields[0])
     entry = DirectoryEntry(name, "", *fields[:8])

@@ -11,10 +11,16 @@ from tests.unit.vfs_fsa.support import Share
 from tests.unit.vfs_fsa.test_fsa_open import status_of
 from vfs import ntstatus as nt
 from vfs.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES
-from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM
-from vfs.fsa import close, directory, ea, query_info
+from vfs.constants import (
+    FILE_ATTRIBUTE_DIRECTORY,
+    FILE_ATTRIBUTE_HIDDEN,
+    FILE_ATTRIBUTE_REPARSE_POINT,
+    FILE_ATTRIBUTE_SYSTEM,
+)
+from vfs.fsa import close, directory, ea, plain_entry, query_info, set_info
 from vfs.fsa.mangle import MANGLED_NO, MANGLED_YES, mangle
 from vfs.fsa.params import EaEntry
+from vfs.posix import dosattrib
 
 
 def names(share: Share, pattern: str = "*", path: str = "") -> list[str]:
@@ -81,8 +87,8 @@ def test_push_back_and_restart(share: Share) -> None:
     scan = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "f*")
     first = next(scan)
     assert scan.returned
-    scan.push_back(first)
-    assert next(scan) is first
+    scan.push_back()
+    assert next(scan) == first
     (share.root / "f9").touch()
     assert len(list(scan)) == 4
     assert list(scan) == []
@@ -136,11 +142,86 @@ def test_what_entries_have_may_change_from_query_to_query(make_share: Callable[.
     scan = directory.open_scan(share.open("", FILE_LIST_DIRECTORY), "a*")
     entry = next(scan)
     assert (entry.short_name, entry.ea_size) == ("", 0)
-    scan.push_back(entry)
+    scan.push_back()
     scan.with_short_names = scan.with_ea_size = True
     assert next(scan).short_name == mangle("a long name")
     scan.restart()
     assert next(scan).ea_size > 0
+
+
+def _all_sorts(share: Share) -> None:
+    """Make entries of every sort."""
+    share.mkdir("dir", file_attributes=FILE_ATTRIBUTE_HIDDEN)
+    share.create("plain")
+    share.create("with attributes", file_attributes=FILE_ATTRIBUTE_SYSTEM)
+    ea.set_eas(share.create("with an EA"), [EaEntry(b"N", b"v")])
+    set_info.set_basic(share.create("change time was set"), 0, 0, 0, 132_000_000_000_000_000, 0)
+    set_info.set_basic(share.create("long ago"), 1, 2, 3, 0, 0)
+    share.create("large", allocation_size=100_000)
+    odd = (b".dot", b"made beside", b"con", b"COMputer", b"a:b", b"end.", b"blank ", b"\xc3\xa4", b"\xff", b"hide")
+    for name in odd:
+        os.close(os.open(os.fsencode(share.root) + b"/" + name, os.O_CREAT | os.O_WRONLY))
+    os.setxattr(share.root / "made beside", "user.other", b"value")
+    os.utime(share.root / "hide", ns=(-(1 << 60), -(1 << 62)))
+    (share.root / "link").symlink_to("plain")
+    os.mkfifo(share.root / "fifo")
+    os.setxattr(share.root / "con", dosattrib.XATTR_NAME, dosattrib.pack(FILE_ATTRIBUTE_REPARSE_POINT, 5))
+    os.setxattr(share.root / "hide", dosattrib.XATTR_NAME, dosattrib.pack(FILE_ATTRIBUTE_SYSTEM, 5))
+    os.setxattr(share.root / "COMputer", dosattrib.XATTR_NAME, dosattrib.pack(FILE_ATTRIBUTE_SYSTEM, 0))
+
+
+@pytest.mark.parametrize("with_ea_size", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"ea_support": False},
+        {"acl_xattr": True, "allocation_roundup_size": 1 << 20},
+        {"mangled_names": MANGLED_NO},
+        {"mangled_names": MANGLED_YES},
+        {"hide_files": ["hide"]},
+        {"store_dos_attributes": False, "map_archive": True},
+        {"dos_filetime_resolution": True},
+        {"posix": True},
+    ],
+    ids=str,
+)
+def test_plain_entries_are_as_any_other(
+    make_share: Callable[..., Share], options: dict[str, object], with_ea_size: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = make_share(**options)
+    _all_sorts(make_share())
+    fo = share.open("", FILE_LIST_DIRECTORY)
+    scan = directory.open_scan(fo, "*", with_short_names=True, with_ea_size=with_ea_size)
+    made_plain = []
+    maker = plain_entry.maker
+
+    def counted(*args: object, **more: object) -> Callable[[str], object] | None:
+        make = maker(*args, **more)
+        if make is None:
+            return None
+
+        def call(name: str) -> object:
+            entry = make(name)
+            if entry is not None:
+                made_plain.append(name)
+            return entry
+
+        return call
+
+    monkeypatch.setattr(plain_entry, "maker", counted)
+    entries = list(scan)
+    monkeypatch.setattr(plain_entry, "maker", lambda *_args, **_more: None)
+    scan.restart()
+    assert list(scan) == entries
+    if set(options) & {"hide_files", "store_dos_attributes", "dos_filetime_resolution", "posix"} or (
+        options.get("mangled_names") == MANGLED_YES
+    ):
+        assert not made_plain
+        return
+    assert {"plain", "with attributes", "long ago", "large", "dir"} <= set(made_plain)
+    assert ("with an EA" in made_plain) == (not with_ea_size or "ea_support" in options)
+    assert not {".", "..", "link", "fifo", "a:b", ".dot", "con", "change time was set"} & set(made_plain)
 
 
 def test_the_stored_descriptor_is_no_ea(make_share: Callable[..., Share]) -> None:

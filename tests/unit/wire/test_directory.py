@@ -23,7 +23,7 @@ ENTRIES = st.lists(
         DirectoryEntry,
         TEXT,
         SHORT_NAME,
-        U32,
+        st.just(0),
         U64,
         U64,
         U64,
@@ -64,8 +64,13 @@ def as_decoded(info_class, entry):
     return DirectoryEntry(**fields)
 
 
+def as_filled(entry):
+    """Return what the encoder takes: all fields but FileIndex, which the server leaves zero."""
+    return (*(getattr(entry, name) for name in DirectoryEntry.__struct_fields__ if name != "file_index"), None)
+
+
 def encode(encoder, entry):
-    return encoder.add(*(getattr(entry, name) for name in DirectoryEntry.__struct_fields__))
+    return encoder.fill([as_filled(entry)])
 
 
 @pytest.mark.parametrize("info_class", CLASSES)
@@ -77,7 +82,12 @@ def test_roundtrip(info_class, entries):
     assert all(encode(encoder, entry) for entry in entries)
     data = memoryview(buffer)[80 : 80 + encoder.length]
     assert unpack_entries(info_class, data) == [as_decoded(info_class, entry) for entry in entries]
-    assert buffer[80 + encoder.length :] == b"\xaa" * (8000 - 80 - encoder.length)
+    padding = -encoder.length & 7
+    assert buffer[80 + encoder.length :] == bytes(padding) + b"\xaa" * (8000 - 80 - encoder.length - padding)
+    at_once = bytearray(b"\xaa" * 8000)
+    encoder = DirectoryEncoder(info_class, at_once, 80, 7000)
+    assert encoder.fill(map(as_filled, entries))
+    assert at_once == buffer
 
 
 @pytest.mark.parametrize("info_class", CLASSES)
@@ -94,14 +104,23 @@ def test_limit_and_padding(info_class):
     assert encoder.length == room
     assert not encode(encoder, DirectoryEntry(""))
     assert b"\xff" not in buffer[3 : 3 + room]
+    assert buffer[3 + room :] == b"\xff" * (1000 - 3 - room)
+
+
+def test_what_does_not_fit_is_the_last_one_taken():
+    entries = iter([as_filled(DirectoryEntry(name)) for name in ("a", "long", "b")])
+    encoder = DirectoryEncoder(constants.FileNamesInformation, bytearray(40), 0, 22)
+    assert not encoder.fill(entries)
+    assert encoder.length == entry_size(constants.FileNamesInformation, "a")
+    assert [name for name, *_ in entries] == ["b"]
 
 
 def test_id_both_layout():
     buffer = bytearray(200)
     encoder = DirectoryEncoder(constants.FileIdBothDirectoryInformation, buffer, 0, 200)
-    assert encoder.add("ab", "A", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+    assert encoder.fill([("ab", "A", 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, None)])
     expected = (
-        "00000000 01000000 0200000000000000 0300000000000000 0400000000000000 0500000000000000"
+        "00000000 00000000 0200000000000000 0300000000000000 0400000000000000 0500000000000000"
         "0600000000000000 0700000000000000 08000000 04000000 09000000 02 00" + "4100" + "00" * 22 + "0000"
         "0a00000000000000 6100 6200"
     )
@@ -112,7 +131,7 @@ def test_reparse_tag_in_ea_size():
     for info_class, field in ((37, "ea_size"), (60, "reparse_tag")):
         buffer = bytearray(200)
         encoder = DirectoryEncoder(info_class, buffer, 0, 200)
-        encoder.add("x", "", 0, 0, 0, 0, 0, 0, 0, 0x400, 0, 1, 0xA000000C)
+        encoder.fill([("x", "", 0, 0, 0, 0, 0, 0, 0x400, 0, 1, 0xA000000C, None)])
         (entry,) = unpack_entries(info_class, buffer[: encoder.length])
         assert getattr(entry, field) == 0xA000000C
 
