@@ -53,17 +53,20 @@ class NotifyState:
 
     def _configure(self, config: Config) -> None:
         wanted = config.globals.change_notify and config.globals.kernel_change_notify
+        limit = config.globals.kernel_change_notify_directories
         if not wanted and self._feed is not None:
             self._feed.close()
             self._feed = None
         elif wanted and self._feed is None:
             try:
-                self._feed = KernelFeed(self._helper.loop, self._tell, self._helper.databases.share_modes)
+                self._feed = KernelFeed(self._helper.loop, self._tell, self._helper.databases.share_modes, limit)
             except OSError as error:
                 _log.error("local changes cannot be watched: %s", error)
                 return
             for directory in list(self._index.directories()):
-                self._feed.watch(directory)
+                self._refresh(directory)
+        elif self._feed is not None:
+            self._feed.trees.limit = limit
 
     def _watches_changed(self, _source: ServerId, directory: bytes) -> None:
         self._refresh(directory)
@@ -71,8 +74,9 @@ class NotifyState:
     def _refresh(self, directory: bytes) -> None:
         if self._feed is None:
             return
-        if self._index.interests(directory):
-            self._feed.watch(directory)
+        interests = self._index.interests(directory)
+        if interests:
+            self._feed.watch(directory, recursive=any(one.below for one in interests))
         else:
             self._feed.unwatch(directory)
 

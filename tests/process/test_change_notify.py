@@ -180,6 +180,50 @@ def test_thousands_of_watches(server, watcher, changer, root):
     assert changes(deep)[0] == (FILE_ACTION_ADDED, "d0\\file")
 
 
+def collect(directory, pending, last):
+    """Return all changes of names until the one of `last`."""
+    seen = []
+    while last not in (seen := seen + changes(pending)):
+        pending = directory.send_notify(FILE_NOTIFY_CHANGE_NAME)
+    return sorted(seen)
+
+
+def test_local_changes_deep_in_a_tree_are_seen(server, watcher, root):
+    for number in range(2000):
+        (root / f"d{number // 50}" / f"e{number}").mkdir(parents=True)
+    directory, pending = watch(watcher, root, flags=SMB2_WATCH_TREE)
+    eventually(lambda: all(watched(server, root / f"d{n // 50}" / f"e{n}") for n in (0, 999, 1999)))
+    (root / "d19" / "e999" / "file").touch()
+    assert changes(pending) == [(FILE_ACTION_ADDED, "d19\\e999\\file")]
+    (root / "new" / "below").mkdir(parents=True)
+    (root / "new" / "below" / "file").touch()
+    wanted = [(FILE_ACTION_ADDED, name) for name in ("new", "new\\below", "new\\below\\file")]
+    assert collect(directory, directory.send_notify(FILE_NOTIFY_CHANGE_NAME), wanted[-1]) == wanted
+    (root / "new").rename(root / "d0" / "moved")
+    (root / "d0" / "moved" / "below" / "late").touch()
+    last = (FILE_ACTION_ADDED, "d0\\moved\\below\\late")
+    assert collect(directory, directory.send_notify(FILE_NOTIFY_CHANGE_NAME), last) == sorted(
+        [(FILE_ACTION_REMOVED, "new"), (FILE_ACTION_ADDED, "d0\\moved"), last]
+    )
+    directory.close()
+    eventually(lambda: not watched(server, root / "d0" / "e0"))
+
+
+def test_what_clients_do_deep_in_a_tree_is_told_once(server, watcher, changer, root):
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b").chmod(0o777)
+    directory, pending = watch(watcher, root, flags=SMB2_WATCH_TREE)
+    eventually(lambda: watched(server, root / "a" / "b"))
+    changer.mkdir(f"{root.name}\\a\\b\\new")
+    for name in ("new\\one", "new\\two", "three"):
+        create(changer, f"{root.name}\\a\\b\\{name}").close()
+    time.sleep(0.5)  # longer than the kernel's events are held back
+    (root / "marker").touch()
+    names = ("a\\b\\new", "a\\b\\new\\one", "a\\b\\new\\two", "a\\b\\three", "marker")
+    wanted = sorted((FILE_ACTION_ADDED, name) for name in names)
+    assert collect(directory, pending, (FILE_ACTION_ADDED, "marker")) == wanted
+
+
 def test_turned_off():
     with new_server() as server:
         server.write_conf({"change notify": "no"})

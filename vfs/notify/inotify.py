@@ -17,14 +17,16 @@ IN_DELETE: Final = 0x00000200
 IN_Q_OVERFLOW: Final = 0x00004000
 IN_IGNORED: Final = 0x00008000
 IN_ONLYDIR: Final = 0x01000000
+IN_DONT_FOLLOW: Final = 0x02000000
 IN_EXCL_UNLINK: Final = 0x04000000
 IN_ISDIR: Final = 0x40000000
 
 _EVENT: Final = struct.Struct("iIII")  # struct inotify_event: wd, mask, cookie, len
 _BUFFER: Final = 64 * 1024
-_WATCHED: Final = (
+WATCHED: Final = (
     IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK
 )
+"""What happens to the names in a directory and to the files behind them."""
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 _libc.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
@@ -56,7 +58,7 @@ class Inotify:
         """Return the descriptor: readable when there are events."""
         return self._fd
 
-    def add(self, directory: bytes, mask: int = _WATCHED) -> int:
+    def add(self, directory: bytes, mask: int = WATCHED) -> int:
         """Watch a directory for the events of `mask`; return the watch's number, the same one if it is watched already.
 
         Raises:
@@ -72,7 +74,7 @@ class Inotify:
         _libc.inotify_rm_watch(self._fd, wd)
 
     def read(self) -> Iterator[Event]:
-        """Yield the events that are there.
+        """Yield the next events, none if there are none.
 
         Raises:
             OSError: they cannot be read.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from vfs.constants import (
     FILE_ACTION_ADDED,
@@ -72,10 +72,16 @@ _ACTIONS: Final = (
 )
 
 
-class _Held(NamedTuple):
-    due: float
-    change: Change
-    cookie: int
+class _Held:
+    """A change that waits; `dropped` once somebody told of it."""
+
+    __slots__ = ("change", "cookie", "dropped", "due")
+
+    def __init__(self, due: float, change: Change, cookie: int) -> None:
+        self.due = due
+        self.change = change
+        self.cookie = cookie
+        self.dropped = False
 
 
 class LocalChanges:
@@ -89,7 +95,8 @@ class LocalChanges:
     def __init__(self, is_ours: Callable[[bytes], bool], clock: Callable[[], float]) -> None:
         self._is_ours = is_ours
         self._clock = clock
-        self._held: deque[_Held] = deque()
+        self._held: deque[_Held] = deque()  # in the order of their coming, the dropped ones included
+        self._held_of: dict[bytes, list[_Held]] = {}  # by path, without those
         self._told: dict[tuple[str, bytes], deque[float]] = {}
         self._told_order: deque[tuple[float, tuple[str, bytes]]] = deque()
 
@@ -100,13 +107,17 @@ class LocalChanges:
         for bit, action, completion_filter in _ACTIONS:
             if event.mask & bit:
                 change = Change(action, completion_filter or name, path)
-                if not self._was_told(change) and not any(held.change == change for held in self._unpaired(change)):
-                    self._held.append(_Held(self._clock() + HOLD, change, event.cookie))
+                if not self._was_told(change) and not self._repeats(change):
+                    held = _Held(self._clock() + HOLD, change, event.cookie)
+                    self._held.append(held)
+                    self._held_of.setdefault(path, []).append(held)
                 return
 
-    def _unpaired(self, change: Change) -> Iterable[_Held]:
+    def _repeats(self, change: Change) -> bool:
         # Only repeated modifications are one: a name may come, go and come again.
-        return self._held if change.action == FILE_ACTION_MODIFIED else ()
+        return change.action == FILE_ACTION_MODIFIED and any(
+            held.change == change for held in self._held_of.get(change.path, ())
+        )
 
     def told(self, changes: Iterable[Change]) -> None:
         """Note what a process of the server tells of."""
@@ -125,18 +136,24 @@ class LocalChanges:
         self._forget(now)
 
     def _drop_held(self, kind: str, path: bytes) -> bool:
-        for held in self._held:
-            if held.change.path == path and _KIND[held.change.action] == kind:
-                self._held.remove(held)
+        for held in self._held_of.get(path, ()):
+            if _KIND[held.change.action] == kind:
+                self._drop(held)
                 return True
         return False
 
     def _drop_all_held(self, path: bytes) -> None:
-        self._held = deque(
-            held
-            for held in self._held
-            if held.change.path != path or held.change.action != FILE_ACTION_MODIFIED
-        )
+        for held in list(self._held_of.get(path, ())):
+            if held.change.action == FILE_ACTION_MODIFIED:
+                self._drop(held)
+
+    def _drop(self, held: _Held) -> None:
+        held.dropped = True
+        path = held.change.path
+        left = self._held_of[path]
+        left.remove(held)
+        if not left:
+            del self._held_of[path]
 
     def _was_told(self, change: Change) -> bool:
         self._forget(self._clock())
@@ -160,29 +177,36 @@ class LocalChanges:
 
     def drop(self, directory: bytes) -> None:
         """Forget what is held back of a directory: whom it was for is gone."""
-        self._held = deque(held for held in self._held if parent_of(held.change.path) != directory)
+        for held in self._held:
+            if not held.dropped and parent_of(held.change.path) == directory:
+                self._drop(held)
 
     def next_due(self) -> float | None:
         """Return when `take` will have something; None if nothing is held."""
+        while self._held and self._held[0].dropped:
+            self._held.popleft()
         return self._held[0].due if self._held else None
 
     def take(self) -> list[list[Change]]:
         """Return the changes nobody has told of; those of one rename in one list."""
         now = self._clock()
-        ready: list[_Held] = []
-        while self._held and self._held[0].due <= now:
-            ready.append(self._held.popleft())
         groups: list[list[Change]] = []
-        while ready:
-            held = ready.pop(0)
-            if held.change.action == FILE_ACTION_MODIFIED and self._is_ours(held.change.path):
+        renames: dict[int, list[Change]] = {}
+        while self._held and (self._held[0].dropped or self._held[0].due <= now):
+            held = self._held.popleft()
+            if held.dropped:
                 continue
-            other = next((one for one in ready if held.cookie and one.cookie == held.cookie), None)
-            if other is None:
-                groups.append([held.change])
-            else:
-                ready.remove(other)
-                groups.append(_moved(held.change, other.change))
+            self._drop(held)
+            change, cookie = held.change, held.cookie
+            if change.action == FILE_ACTION_MODIFIED and self._is_ours(change.path):
+                continue
+            if cookie and cookie in renames:
+                group = renames.pop(cookie)
+                group[:] = _moved(group[0], change)
+                continue
+            groups.append([change])
+            if cookie:
+                renames[cookie] = groups[-1]
         return groups
 
 

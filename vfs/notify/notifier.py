@@ -7,7 +7,7 @@ know, notifyd tells them, because a request is not to wait for hundreds of messa
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from messaging.bus import Bus, Handler
@@ -90,11 +90,12 @@ class Notifier:
             direct |= watch.completion_filter
             if watch.recursive:
                 below |= watch.completion_filter
-        before = {one.server_id: (one.direct, one.below) for one in self._index.interests(directory)}
-        if before.get(self._bus.server_id, (0, 0)) == (direct, below):
+        interests = {one.server_id: (one.direct, one.below) for one in self._index.interests(directory)}
+        before = _reach(interests.values())
+        if interests.pop(self._bus.server_id, (0, 0)) == (direct, below):
             return
         self._index.set_interest(directory, self._bus.server_id, direct, below)
-        if self._kernel and bool(before) != bool(direct | below or before.keys() - {self._bus.server_id}):
+        if self._kernel and before != _reach([*interests.values(), (direct, below)]):
             self._send_notifyd(MSG_SMB_NOTIFY_REC_CHANGES, directory)
 
     # telling
@@ -182,3 +183,12 @@ class Notifier:
     def statistics(self) -> dict[str, int]:
         """Return figures for status tools."""
         return {"directories": len(self._watches), "watches": sum(map(len, self._watches.values()))}
+
+
+def _reach(filters: Iterable[tuple[int, int]]) -> tuple[bool, bool]:
+    """Return whether a directory is watched, and whether what is beneath it."""
+    direct = below = 0
+    for one, other in filters:
+        direct |= one
+        below |= other
+    return bool(direct | below), bool(below)

@@ -7,7 +7,7 @@ import socket
 from smbd.config import paths
 from smbd.config.enums import PROFILING_LEVEL, SERVER_ROLE
 from smbd.config.registry import ACCEPTED, GLOBAL, KNOWN, Param, ParameterSet
-from smbd.config.values import BOOL, STRING, UPPER_STRING, WORDS
+from smbd.config.values import BOOL, INT, STRING, UPPER_STRING, WORDS
 
 
 def _host_name() -> str:
@@ -65,6 +65,12 @@ class ServerParams(ParameterSet, scope=GLOBAL):
     change_notify = Param(BOOL, True, "Tell clients when a directory they watch changes.")
     kernel_change_notify = Param(
         BOOL, True, "Let change notification also see what local programs do to the files."
+    )
+    kernel_change_notify_directories = Param(
+        INT,
+        65536,
+        """How many directories notifyd lets the kernel watch at most because clients watch what is above them. Each
+        takes about one KiB of kernel memory; /proc/sys/fs/inotify/max_user_watches is another limit.""",
     )
     panic_action = Param(
         STRING,

@@ -51,7 +51,11 @@ class FakeHelper:
 
     @staticmethod
     def configured(*, kernel):
-        return SimpleNamespace(globals=SimpleNamespace(change_notify=True, kernel_change_notify=kernel))
+        return SimpleNamespace(
+            globals=SimpleNamespace(
+                change_notify=True, kernel_change_notify=kernel, kernel_change_notify_directories=100
+            )
+        )
 
     def answer_common_messages(self):
         pass
@@ -135,6 +139,22 @@ def test_a_damaged_message_does_no_harm(make, caplog):
     assert "damaged" in caplog.text
 
 
+def test_only_recursive_watches_reach_further_down(index, make, tmp_path):
+    interest(index, tmp_path)
+    (tmp_path / "dir").mkdir()
+    state, helper = make()
+    helper.loop.call_soon(lambda: None)
+    helper.loop.turn()
+    assert len(state._feed.trees) == 0
+    index.set_interest(bytes(tmp_path), WATCHER, FILE_NOTIFY_CHANGE_ALL, FILE_NOTIFY_CHANGE_ALL)
+    helper.bus.handlers[MSG_SMB_NOTIFY_REC_CHANGES](WATCHER, bytes(tmp_path))
+    helper.loop.turn()
+    assert len(state._feed.trees) == 1
+    interest(index, tmp_path)
+    helper.bus.handlers[MSG_SMB_NOTIFY_REC_CHANGES](WATCHER, bytes(tmp_path))
+    assert len(state._feed.trees) == 0
+
+
 def test_kernel_change_notify_can_be_turned_off_and_on(index, make, tmp_path):
     interest(index, tmp_path)
     state, helper = make(kernel=False)
@@ -154,7 +174,7 @@ def feed(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     share = Share(root)
-    feed = KernelFeed(loop, told.append, share.modes)
+    feed = KernelFeed(loop, told.append, share.modes, limit=100)
     yield SimpleNamespace(feed=feed, loop=loop, clock=clock, told=told, root=root, share=share)
     feed.close()
     loop.close()
@@ -169,7 +189,7 @@ def run(feed):
 
 
 def test_a_local_change_is_told_once_its_time_is_up(feed):
-    feed.feed.watch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root), recursive=False)
     (feed.root / "file").touch()
     run(feed)
     assert feed.told[0] == [added(feed.root / "file")]
@@ -178,13 +198,13 @@ def test_a_local_change_is_told_once_its_time_is_up(feed):
 @pytest.mark.parametrize("heard_between", [False, True])
 @pytest.mark.parametrize("read_before", [False, True])
 def test_what_happened_between_two_watches_is_not_told(feed, heard_between, read_before):
-    feed.feed.watch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root), recursive=False)
     (feed.root / "file").touch()
     if read_before:
         feed.loop.turn()
     if heard_between:
         feed.feed.unwatch(bytes(feed.root))
-    feed.feed.watch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root), recursive=False)
     run(feed)
     assert feed.told == []
     (feed.root / "other").touch()
@@ -194,7 +214,7 @@ def test_what_happened_between_two_watches_is_not_told(feed, heard_between, read
 
 def test_what_the_server_has_open_for_writing_is_not_told(feed):
     file = feed.share.create("file")
-    feed.feed.watch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root), recursive=False)
     (feed.root / "file").write_bytes(b"data")
     run(feed)
     assert feed.told == []
@@ -203,7 +223,7 @@ def test_what_the_server_has_open_for_writing_is_not_told(feed):
 
 def test_a_directory_that_goes_takes_its_watch_along(feed):
     (feed.root / "dir").mkdir()
-    feed.feed.watch(bytes(feed.root / "dir"))
+    feed.feed.watch(bytes(feed.root / "dir"), recursive=False)
     (feed.root / "dir").rmdir()
     feed.loop.turn()
     assert feed.feed._wds == {}
@@ -212,12 +232,12 @@ def test_a_directory_that_goes_takes_its_watch_along(feed):
 
 def test_a_directory_that_cannot_be_watched_is_logged_once(feed, caplog):
     for name in ("a", "b"):
-        feed.feed.watch(bytes(feed.root / name))
+        feed.feed.watch(bytes(feed.root / name), recursive=False)
     assert caplog.text.count("go unnoticed") == 1
 
 
 def test_lost_events_make_everybody_look(feed, monkeypatch):
-    feed.feed.watch(bytes(feed.root))
+    feed.feed.watch(bytes(feed.root), recursive=False)
     monkeypatch.setattr(feed.feed._inotify, "read", lambda: iter([Event(-1, IN_Q_OVERFLOW, 0, b"")]))
     feed.feed._readable()
     assert feed.told == [[Change(DIRECTORY_CHANGES_LOST, 0, bytes(feed.root))]]
