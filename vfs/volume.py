@@ -13,6 +13,7 @@ from vfs.posix.posix_acl import DEFAULT_RULES
 from vfs.sid import SID_UNIX_GROUPS, SID_UNIX_USERS, Sid, unix_group_sid, unix_user_sid
 
 if TYPE_CHECKING:
+    from vfs.fsa.known import KnownFile
     from vfs.locking.brlock_db import ByteRangeLocks
     from vfs.locking.kernel_oplock import KernelOplocks
     from vfs.locking.share_mode import ShareModes
@@ -179,6 +180,7 @@ class Volume:
             the inode, and count among those of the file; 0 once it is known that this one cannot be asked.
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
+        known: files that were looked at lately, by device and inode: `vfs.fsa.known`.
         vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
             `veto oplock files`; None if there are none.
     """
@@ -192,6 +194,7 @@ class Volume:
         "hidden",
         "id_map",
         "kernel_oplocks",
+        "known",
         "notifier",
         "options",
         "read_only",
@@ -226,6 +229,7 @@ class Volume:
         self.kernel_oplocks = kernel_oplocks
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = read_only
+        self.known: dict[tuple[int, int], KnownFile] = {}
         self.attribute_block = backend.fstatvfs(backend.root_fd).f_bsize
         self.streams = (
             StreamsXattr(

@@ -150,7 +150,14 @@ def maximal_access(volume: Volume, token: SecurityToken, fd: int, path: bytes, s
         NTStatusError: the stored descriptor cannot be read.
         OSError: the file or its directory cannot be looked at.
     """
-    rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
+    known = volume.known.get((stat.dev, stat.ino))
+    if known is not None and known.token is token and known.all_rights and known.ctime_ns == stat.ctime_ns:
+        rights = known.all_rights
+    else:
+        rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
+        if known is not None and known.ctime_ns == stat.ctime_ns:
+            known.note(token, 0)
+            known.all_rights = rights
     # Whoever gets at a name may read the attributes behind it: [MS-FSA] 2.1.5.1.2.1 takes them from the directory.
     rights |= FILE_READ_ATTRIBUTES
     if not rights & DELETE and may_delete_name(volume, token, path, stat):

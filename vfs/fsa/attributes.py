@@ -26,12 +26,13 @@ from vfs.constants import (
     FILE_ATTRIBUTE_SYSTEM,
     FILE_ATTRIBUTE_TEMPORARY,
 )
-from vfs.fsa import times
+from vfs.fsa import known, times
 from vfs.fsa.names import component_to_str
 from vfs.posix import credentials, dosattrib
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.fsa.known import KnownFile
     from vfs.posix.syscalls import Stat
     from vfs.volume import Volume
 
@@ -196,14 +197,32 @@ def _read_as_root(read: Callable[[], bytes | None]) -> bytes | None:
         raise
 
 
-def load(volume: Volume, fd: int, path: bytes, stat: Stat) -> tuple[int, int]:
-    """Return (all attributes, creation time as FILETIME) of an open file.
+def look(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
+    """Return what is known of an open file, which was just found to have the status `stat`.
 
     Raises:
         OSError: the xattr cannot be read.
     """
+    key = (stat.dev, stat.ino)
+    found = volume.known.get(key)
+    ctime_ns = stat.ctime_ns
+    if found is not None and found.ctime_ns == ctime_ns and found.path == path:
+        return found
     stored, creation_time = load_stored(volume, fd, stat)
-    return complete(volume, stat, path, stored), creation_time
+    found = known.KnownFile(ctime_ns, path, complete(volume, stat, path, stored), creation_time)
+    if stat.ctime_ns == ctime_ns:
+        known.keep(volume, key, found)
+    return found
+
+
+def load(volume: Volume, fd: int, path: bytes, stat: Stat) -> tuple[int, int]:
+    """Return (all attributes, creation time as FILETIME) of an open file, as `look`.
+
+    Raises:
+        OSError: the xattr cannot be read.
+    """
+    found = look(volume, fd, path, stat)
+    return found.file_attributes, found.creation_time
 
 
 def store(volume: Volume, fd: int, stat: Stat, attributes: int, creation_time: int) -> None:

@@ -35,6 +35,7 @@ from vfs.constants import (
 )
 from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, create, names, overwrite, quota, reparse, share, snapshots, streams
+from vfs.fsa.access_check import WRITE_RIGHTS
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_itself, open_path, resolve
 from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
@@ -59,6 +60,7 @@ from vfs.volume import Volume
 
 if TYPE_CHECKING:
     from messaging.dbwrap.watch import Watch
+    from vfs.fsa.known import KnownFile
 
 __all__ = ["EaEntry", "FileObject", "MustWait", "OpenOwner", "OpenParams", "open_now", "open_when_free"]
 
@@ -262,12 +264,13 @@ def _open_existing(
         stat = volume.backend.stat(fd)
         fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
         fo.path_only = mode & os.O_PATH != 0
-        fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
+        known = attributes.look(volume, fd, path, stat)
+        fo.file_attributes, fo.creation_time = known.file_attributes, known.creation_time
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and not options & FILE_OPEN_REPARSE_POINT:
             reparse.refuse(fo)
         _check_kind(fo, options, disposition)
         _check_attributes(fo, params, desired)
-        fo.granted_access = _grant(fo, mode, desired, needed)
+        fo.granted_access = _grant(fo, known, mode, desired, needed)
         entered = share.enter(fo, params)
     except BaseException:
         os.close(fd)
@@ -281,11 +284,12 @@ def _open_existing(
     return fo
 
 
-def _grant(fo: FileObject, mode: int, desired: int, needed: int) -> int:
+def _grant(fo: FileObject, known: KnownFile, mode: int, desired: int, needed: int) -> int:
     """Return the access that the handle gets.
 
     Args:
         fo: the open in the making.
+        known: what is known of its file.
         mode: access mode of the descriptor.
         desired: what was asked for, generic bits mapped.
         needed: the same with what the disposition needs.
@@ -294,7 +298,12 @@ def _grant(fo: FileObject, mode: int, desired: int, needed: int) -> int:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD.
         OSError: what decides cannot be read.
     """
-    granted = access_check.check_open(fo.volume, fo.token, fo.fd, fo.path, fo.stat, needed)
+    volume, token = fo.volume, fo.token
+    if known.token is token and not needed & ~known.rights and not (volume.read_only and needed & WRITE_RIGHTS):
+        granted = needed
+    else:
+        granted = access_check.check_open(volume, token, fo.fd, fo.path, fo.stat, needed)
+        known.note(token, granted)
     if not fo.is_directory and not fo.stat.is_symlink:
         granted = _limit(granted, mode, needed)
         if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY:

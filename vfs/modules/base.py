@@ -114,6 +114,8 @@ class VfsModule(PosixBackend):
         next: the backend beneath.
         options: the module's own options.
         direct: descriptors may be read behind the module's back (``sendfile``).
+        stamps_attributes: what `fgetxattr` reads changes only together with the change time of the file; taken for
+            untrue if the module overrides that.
     """
 
     interface_version = 0
@@ -124,6 +126,7 @@ class VfsModule(PosixBackend):
         self.options = options
         self.direct = next.direct and type(self).preadv is VfsModule.preadv
         self.keeps_snapshots = next.keeps_snapshots
+        self.stamps_attributes = next.stamps_attributes and type(self).fgetxattr is VfsModule.fgetxattr
         self.shown_name, self.disk_name = next.shown_name, next.disk_name
         for name in OPERATIONS:
             if getattr(type(self), name) is getattr(VfsModule, name):

@@ -93,7 +93,7 @@ class FaultInject(VfsModule):
         self._file = options.text("file")
         self._seen: tuple[int, int] | None = None
         self.faults = {name: Fault(text) for name in OPERATIONS if (text := options.text(name))}
-        self.direct = False
+        self.direct = self.stamps_attributes = False
         for name in OPERATIONS:
             if self._file or name in self.faults:
                 setattr(self, name, self._wrap(name, getattr(next, name)))

@@ -73,6 +73,7 @@ class PosixBackend(DescriptorCalls):
         root_fd: an O_PATH descriptor of it.
         direct: what descriptors read is what clients are to see, without `preadv`.
         keeps_snapshots: there may be older states of the share.
+        stamps_attributes: who changes extended attributes changes the change time of the file.
         shown_name, disk_name: translate a name on disk to that which clients see, and back; None if they are the same.
         case_sensitive: `resolve` looks for the exact spelling only.
 
@@ -82,6 +83,7 @@ class PosixBackend(DescriptorCalls):
 
     direct = True
     keeps_snapshots = False
+    stamps_attributes = True
     shown_name: Callable[[str], str] | None = None
     disk_name: Callable[[str], str] | None = None
 

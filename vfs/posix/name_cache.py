@@ -33,6 +33,11 @@ WATCH_FROM: Final = 128
 _MAX_RESTLESS: Final = 64
 
 
+def is_settled(ctime_ns: int, now_ns: int) -> bool:
+    """Whether whatever is changed from `now_ns` on gets another change time than `ctime_ns`."""
+    return now_ns - ctime_ns > (_TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_TICK_NS)
+
+
 class _Table(msgspec.Struct, gc=False):
     mtime_ns: int
     ctime_ns: int
@@ -100,8 +105,7 @@ class NameCache:
             if names.setdefault(folded, entry) is not entry:
                 doubles.add(folded)
         # Only the change time comes from the kernel's clock in every case; the write time anybody can set.
-        tick = _TICK_NS if stat.ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
-        quiet = now - stat.ctime_ns > tick
+        quiet = is_settled(stat.ctime_ns, now)
         if len(names) <= self._max_names and (quiet or watched):
             self._tables[key] = _Table(stat.mtime_ns, stat.ctime_ns, names, doubles, watched)
             self._count += len(names)

@@ -1,0 +1,66 @@
+"""What this process knows of the files that it looked at lately: their attributes, and what they grant to whom.
+
+Clients open the same few files again and again. What is kept in extended attributes (DOS attributes, creation time,
+security descriptor) and in the mode stays as it is for as long as the change time does. File systems stamp changes
+with a coarse clock, so what is read that close to the last change is used once and not kept. Every open still asks the
+kernel first: it has the last word on who may open what.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from vfs.access import ACCESS_SYSTEM_SECURITY, DELETE
+from vfs.posix.name_cache import is_settled
+
+if TYPE_CHECKING:
+    from vfs.token import SecurityToken
+    from vfs.volume import Volume
+
+MAX_FILES: Final = 512
+"""Of one share; at some 400 bytes each."""
+_ELSEWHERE: Final = DELETE | ACCESS_SYSTEM_SECURITY
+"""Rights that are not the file's alone to give: the directory's, and the privilege's."""
+
+
+class KnownFile:
+    """One file as it was when it had a certain change time.
+
+    Attributes:
+        ctime_ns: the change time.
+        path: on-disk spelling, relative to the share; part of the attributes follow from the name.
+        file_attributes: all of them.
+        creation_time: FILETIME.
+        token: the last one whose rights were looked at.
+        rights: which the file itself grants to it, as far as somebody asked.
+        all_rights: all that it grants, DELETE included; 0 if nobody asked.
+    """
+
+    __slots__ = ("all_rights", "creation_time", "ctime_ns", "file_attributes", "path", "rights", "token")
+
+    def __init__(self, ctime_ns: int, path: bytes, file_attributes: int, creation_time: int) -> None:
+        self.ctime_ns = ctime_ns
+        self.path = path
+        self.file_attributes = file_attributes
+        self.creation_time = creation_time
+        self.token: SecurityToken | None = None
+        self.rights = 0
+        self.all_rights = 0
+
+    def note(self, token: SecurityToken, rights: int) -> None:
+        """Keep that `rights` were granted to `token`."""
+        if self.token is not token:
+            self.token = token
+            self.rights = self.all_rights = 0
+        self.rights |= rights & ~_ELSEWHERE
+
+
+def keep(volume: Volume, key: tuple[int, int], known: KnownFile) -> None:
+    """Keep what was just read of the file `key` (device and inode), if a change could not go unnoticed."""
+    files = volume.known
+    files.pop(key, None)
+    if is_settled(known.ctime_ns, time.time_ns()) and volume.backend.stamps_attributes:
+        if len(files) >= MAX_FILES:
+            del files[next(iter(files))]
+        files[key] = known
