@@ -174,8 +174,8 @@ class Volume:
         checked_locks: those that reads and writes have to respect; None without `strict locking`.
         notifier: tells who watches directories; None if nobody can.
         kernel_oplocks: backs oplocks by leases of the kernel; None without `kernel oplocks`.
-        read_only: nothing may be changed through this tree connect: share and user decide (`read only`, `read list`), so
-            another user's authentication changes it.
+        read_only: nothing may be changed through this tree connect: share and user decide (`read only`, `read list`),
+            so another user's authentication changes it.
         attribute_block: bytes of the block that file systems like ext4 give to extended attributes that do not fit
             the inode, and count among those of the file; 0 once it is known that this one cannot be asked.
         streams: the store of named streams; None without them.
