@@ -96,8 +96,8 @@ def _alignment(_file: FileObject) -> Information:
 
 
 def _all(file: FileObject) -> Information:
-    stat = query_info.stat(file)
-    data = name_info.FileAllInformation(
+    stat = query_info.stat(file, with_ea_size=True)
+    data = name_info.pack_all(
         stat.creation_time,
         stat.last_access_time,
         stat.last_write_time,
@@ -109,13 +109,13 @@ def _all(file: FileObject) -> Information:
         stat.delete_pending,
         stat.directory,
         stat.index_number,
-        query_info.ea_size(file),
+        stat.ea_size,
         file.granted_access,
         file.position,
         file.mode,
         query_info.FILE_BYTE_ALIGNMENT,
         "\\" + file.name,
-    ).pack()
+    )
     return data, _ALL_FIXED
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from smbd.smb2 import posix_extensions, query_file_info, query_fs_info, quota
-from smbd.smb2.credits import check_charge
+from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
 from smbd.smb2.request import Reply, Request, Result
 from smbd.wire.buffer import Buffer
 from smbd.wire.constants import (
@@ -13,7 +13,8 @@ from smbd.wire.constants import (
     SMB2_0_INFO_SECURITY,
     SMB2_DIALECT_311,
 )
-from smbd.wire.query_info import QueryInfoRequest, QueryInfoResponse
+from smbd.wire.output_buffer import pack_output_buffer
+from smbd.wire.query_info import QueryInfoRequest
 from vfs.constants import FileNormalizedNameInformation, FilePosixInformation
 from vfs.fsa import security
 from vfs.fsa.file_object import FileObject
@@ -37,8 +38,10 @@ def handle(request: Request) -> Result:
     """
     message = QueryInfoRequest.unpack(request.pdu)
     wanted = message.output_buffer_length
-    check_charge(request, max(wanted, len(message.input_data)))
-    if max(wanted, len(message.input_data)) > request.connection.max_transact:
+    payload = max(wanted, len(message.input_data)) if message.input_data else wanted
+    if payload > BYTES_PER_CREDIT:
+        check_charge(request, payload)
+    if payload > request.connection.max_transact:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     file = opened.file
@@ -52,7 +55,8 @@ def handle(request: Request) -> Result:
             raise NTStatusError(STATUS_NOT_SUPPORTED, "normalized names are for SMB 3.1.1")
         if message.file_info_class == FilePosixInformation and file.volume.options.posix:
             return _fit(*posix_extensions.of_file(file), wanted)
-        return _fit(*query_file_info.of_file(file, message), wanted)
+        data, minimum = query_file_info.of_file(file, message)
+        return pack_output_buffer(data) if minimum <= len(data) <= wanted else _fit(data, minimum, wanted)
     if kind == SMB2_0_INFO_FILESYSTEM:
         if message.file_info_class == FilePosixInformation and file.volume.options.posix:
             return _fit(*posix_extensions.of_volume(file), wanted)
@@ -60,7 +64,7 @@ def handle(request: Request) -> Result:
     if kind == SMB2_0_INFO_SECURITY:
         return _security(file, message.additional_information, wanted)
     if kind == SMB2_0_INFO_QUOTA:
-        return QueryInfoResponse(quota.query(file, message.input_data, wanted)).pack()
+        return pack_output_buffer(quota.query(file, message.input_data, wanted))
     raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
 
 
@@ -69,8 +73,8 @@ def _fit(data: Buffer, minimum: int, wanted: int) -> Result:
     if wanted < minimum:
         raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, f"{minimum} bytes at least")
     if len(data) > wanted:
-        return Reply(QueryInfoResponse(data[:wanted]).pack(), STATUS_BUFFER_OVERFLOW)
-    return QueryInfoResponse(data).pack()
+        return Reply(pack_output_buffer(data[:wanted]), STATUS_BUFFER_OVERFLOW)
+    return pack_output_buffer(data)
 
 
 def _security(file: FileObject, security_information: int, wanted: int) -> Result:
@@ -79,4 +83,4 @@ def _security(file: FileObject, security_information: int, wanted: int) -> Resul
     if len(descriptor) > wanted:
         needed = len(descriptor).to_bytes(4, "little")
         raise NTStatusError(STATUS_BUFFER_TOO_SMALL, f"{len(descriptor)} bytes", needed)
-    return QueryInfoResponse(descriptor).pack()
+    return pack_output_buffer(descriptor)

@@ -22,7 +22,7 @@ class OutputBufferResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return b"".join((_LAYOUT.pack(_SIZE, OUTPUT_BUFFER_OFFSET, len(self.data)), self.data))
+        return pack_output_buffer(self.data)
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> Self:
@@ -38,6 +38,11 @@ class OutputBufferResponse(msgspec.Struct, gc=False):
         if size != _SIZE:
             raise WireError(f"{cls.__name__}: wrong StructureSize")
         return cls(variable(pdu, offset, length, OUTPUT_BUFFER_OFFSET, cls.__name__))
+
+
+def pack_output_buffer(data: Buffer) -> bytes:
+    """Return the body of such a response."""
+    return b"".join((_LAYOUT.pack(_SIZE, OUTPUT_BUFFER_OFFSET, len(data)), data))
 
 
 def pack_output_buffer_into(buffer: bytearray | memoryview, start: int, length: int) -> int:

@@ -9,7 +9,7 @@ from vfs.fsa import allocation, attributes, ea, names, reparse, times
 from vfs.fsa import streams as stream_opens
 from vfs.fsa.mangle import MANGLED_YES, is_8_3, short_name
 from vfs.fsa.stat import FileStat, StreamInfo
-from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError, from_oserror
+from vfs.ntstatus import STATUS_FILE_CLOSED, STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError, from_oserror
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -22,32 +22,26 @@ FILE_BYTE_ALIGNMENT: Final = 0
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
-    links = 1 if fo.is_directory or (fo.stream is not None and status.is_directory) else status.nlink
+    volume = fo.volume
+    directory = fo.is_directory
+    links = 1 if directory or (fo.stream is not None and status.is_directory) else status.nlink
     if delete_pending and links:
         links -= 1
     if fo.stream is not None:
         size, allocated = fo.stream.sizes()
-    elif fo.is_directory:
+    elif directory:
         size = allocated = 0
     else:
         size = status.size
-        allocated = allocation.of_data(fo.volume, size, status.blocks, -1 if fo.path_only else fo.fd)
+        allocated = allocation.of_data(volume, size, status.blocks, -1 if fo.path_only else fo.fd)
     write_time = status.mtime_ns
-    if fo.volume.options.dos_filetime_resolution:
+    if volume.options.dos_filetime_resolution:
         write_time = times.round_down(write_time)
+    access_time, write_time, change_time = times.to_filetimes(status.atime_ns, write_time, status.ctime_ns)
     return FileStat(
-        fo.creation_time,
-        *times.to_filetimes(status.atime_ns, write_time, status.ctime_ns),
-        allocated,
-        size,
-        links,
-        fo.file_attributes,
-        status.ino,
-        delete_pending,
-        fo.is_directory,
-        0,
-        0,
-    )
+        fo.creation_time, access_time, write_time, change_time, allocated, size, links, fo.file_attributes,
+        status.ino, delete_pending, directory, 0, 0,
+    )  # fmt: skip
 
 
 def opened_stat(fo: FileObject) -> FileStat:
@@ -66,12 +60,15 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
         NTStatusError: what the system call said.
     """
     volume = fo.volume
+    if fo.fd < 0:
+        raise NTStatusError(STATUS_FILE_CLOSED, "closed")
     try:
-        status = fo.refresh()
+        status = fo.stat = volume.backend.stat(fo.fd)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
-        pending = volume.share_modes.is_delete_pending(fo.file_id, fo.full_path)
+        modes = volume.share_modes
+        pending = modes.is_any_delete_pending(fo.file_id) and modes.is_delete_pending(fo.file_id, fo.full_path)
         if fo.stream is not None and not fo.stream.hold.is_there():
             pending = True
         result = _file_stat(fo, status, pending)

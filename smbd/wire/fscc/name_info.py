@@ -5,6 +5,7 @@ Rename and link are those of "Type 2", the ones that SMB2 uses.
 
 from __future__ import annotations
 
+import codecs
 import struct
 from collections.abc import Iterable
 from typing import ClassVar, Final, Self
@@ -16,6 +17,7 @@ from smbd.wire.errors import WireError
 from smbd.wire.fscc.chain import pack_chain, walk_chain
 from vfs import constants
 
+_encode_utf_16_le = codecs.utf_16_le_encode
 _LENGTH: Final = struct.Struct("<I")
 # ReplaceIfExists or Flags, Reserved, RootDirectory, FileNameLength
 _RENAME: Final = struct.Struct("<?7xQI")
@@ -143,6 +145,34 @@ class FileRenameInformationEx(msgspec.Struct, gc=False):
         return cls(_name(data, _RENAME_EX.size, length), flags, root)
 
 
+def pack_all(
+    creation_time: int,
+    last_access_time: int,
+    last_write_time: int,
+    change_time: int,
+    file_attributes: int,
+    allocation_size: int,
+    end_of_file: int,
+    number_of_links: int,
+    delete_pending: bool,
+    directory: bool,
+    index_number: int,
+    ea_size: int,
+    access_flags: int,
+    current_byte_offset: int,
+    mode: int,
+    alignment_requirement: int,
+    name: str,
+) -> bytes:
+    """Return the bytes of a FileAllInformation, without one in between: it is what clients ask for most."""
+    encoded = _encode_utf_16_le(name, "surrogatepass")[0]
+    return _ALL.pack(
+        creation_time, last_access_time, last_write_time, change_time, file_attributes, allocation_size, end_of_file,
+        number_of_links, delete_pending, directory, index_number, ea_size, access_flags, current_byte_offset, mode,
+        alignment_requirement, len(encoded),
+    ) + encoded  # fmt: skip
+
+
 class FileAllInformation(msgspec.Struct, gc=False):
     """Basic, Standard, Internal, Ea, Access, Position, Mode, Alignment and Name in one.
 
@@ -172,27 +202,7 @@ class FileAllInformation(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the bytes."""
-        name = encode_utf16(self.name)
-        fixed = _ALL.pack(
-            self.creation_time,
-            self.last_access_time,
-            self.last_write_time,
-            self.change_time,
-            self.file_attributes,
-            self.allocation_size,
-            self.end_of_file,
-            self.number_of_links,
-            self.delete_pending,
-            self.directory,
-            self.index_number,
-            self.ea_size,
-            self.access_flags,
-            self.current_byte_offset,
-            self.mode,
-            self.alignment_requirement,
-            len(name),
-        )
-        return fixed + name
+        return pack_all(*msgspec.structs.astuple(self))
 
     @classmethod
     def unpack(cls, data: Buffer) -> FileAllInformation:
