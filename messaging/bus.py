@@ -2,9 +2,9 @@
 
 Each process binds one PULL socket and connects a PUSH socket to a peer when it first writes to it. ZeroMQ
 gives framing, queues that never block the sender, and reconnection; it does not tell that nobody is there.
-So the lock file of the receiver is checked before each message (`server_id_exists`, four system calls): a
-message to a dead process is an error at once. A message is a hint all the same, as its receiver may die
-with it unread: who waits for an answer also watches the peer (`messaging.watch_pid`) or sets a time-out.
+So it is checked before each message whether the receiver lives (`messaging.peers`): a message to a dead
+process is an error at once. A message is a hint all the same, as its receiver may die
+with it unread: who waits for an answer also watches the peer (`Peers.watch`) or sets a time-out.
 
 ZeroMQ costs a process two threads, eight descriptors, 0.6 MB and more than a millisecond, and most workers never
 exchange a message. So a process only listens at first, on a plain socket: its first caller waits in the backlog
@@ -18,7 +18,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 
 import msgspec
@@ -28,14 +28,9 @@ from messaging import fdpass
 from messaging.endpoint import EndpointDirectory
 from messaging.errors import MessagingError, PeerBusy, PeerGone
 from messaging.msg_types import message_name
+from messaging.peers import Peers
 from messaging.reactor import Reactor
-from messaging.server_id import (
-    LockFile,
-    ServerId,
-    living_processes,
-    remove_dead_lock_file,
-    server_id_exists,
-)
+from messaging.server_id import LockFile, ServerId, living_processes, remove_dead_lock_file
 
 __all__ = ["Bus", "Handler", "MessagingError", "PeerBusy", "PeerGone", "remove_dead_process"]
 
@@ -54,6 +49,10 @@ RECONNECT_MS: Final = 20
 RECONNECT_MAX_MS: Final = 2000
 BACKLOG: Final = 4096
 BATCH: Final = 256  # messages handled before other events get their turn
+# Plain numbers: arithmetic with those of the zmq module costs more than receiving a message.
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
+_NOBLOCK: Final = int(zmq.NOBLOCK)
 
 
 class Envelope(msgspec.Struct, array_like=True, gc=False):
@@ -80,6 +79,10 @@ class Bus:
         as_server: gives the calling thread the identity of the server for a while: ZeroMQ's threads, which open the
             others' sockets, keep that of the thread that made them.
 
+    Attributes:
+        others: what is known of other processes.
+        exists: tells whether the very process of a server id lives.
+
     Raises:
         MessagingError: if the directory or the identity is not fit.
         OSError: if files cannot be made.
@@ -97,6 +100,8 @@ class Bus:
         self.directory = directory
         self.server_id = server_id
         self.reactor = reactor
+        self.others = Peers(reactor, directory, server_id)
+        self.exists = self.others.is_alive
         self._handlers: dict[int, Handler] = {}
         # Connections by pid and unique id, least recently used first.
         self._peers: dict[tuple[int, int], zmq.Socket[bytes]] = {}
@@ -193,14 +198,15 @@ class Bus:
             PeerBusy: if it does not read.
             MessagingError: if this bus is closed or was inherited over a fork, or the check failed.
         """
-        self._check_usable()
         mine = self.server_id
+        if not self._open or mine.pid != os.getpid():
+            raise MessagingError("the bus is closed, or does not survive a fork")
         receiver = dest.verifiable_unique_id()
         if dest.pid == mine.pid and receiver in {0, mine.unique_id}:
             self.reactor.call_later(0, lambda: self._dispatch(msg_type, mine, payload))
             return
         try:
-            alive = server_id_exists(self.directory, dest)
+            alive = self.others.is_alive(dest)
         except OSError as error:
             raise MessagingError(f"cannot find out whether process {dest} lives: {error}") from error
         if not alive:
@@ -209,7 +215,7 @@ class Bus:
         peer = self._peer(dest)
         data = _encode(Envelope(ENVELOPE_VERSION, msg_type, mine, receiver, payload))
         try:
-            peer.send(data, zmq.NOBLOCK)
+            peer.send(data, _NOBLOCK)
         except zmq.Again:
             raise PeerBusy(dest) from None
 
@@ -231,16 +237,14 @@ class Bus:
         """List the living processes on the bus, without this one."""
         return [peer for peer in living_processes(self.directory) if peer.pid != self.server_id.pid]
 
-    def exists(self, server_id: ServerId) -> bool:
-        """Whether the very process `server_id` lives."""
-        return server_id_exists(self.directory, server_id)
-
     def _peer(self, dest: ServerId) -> zmq.Socket[bytes]:
         key = (dest.pid, dest.unique_id)
         peer = self._peers.pop(key, None)
         if peer is None:
             if len(self._peers) >= MAX_CONNECTIONS:
                 self._peers.pop(next(iter(self._peers))).close(EVICTION_LINGER_MS)
+            with suppress(OSError):  # then it is asked about the long way
+                self.others.know(dest)
             peer = self._connect(dest.pid)
         self._peers[key] = peer
         return peer
@@ -265,13 +269,15 @@ class Bus:
         # ZeroMQ's descriptor signals changes of state, not messages: read until nothing is left.
         inbox = self._inbox
         for _ in range(BATCH):
-            if inbox is None or not self._open or not int(inbox.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            if inbox is None or not self._open:
                 return
             try:
-                data = inbox.recv(zmq.NOBLOCK)
+                data = inbox.recv(_NOBLOCK)
             except zmq.Again:
                 return
             self._received(data)
+            if inbox.closed or not int(inbox.getsockopt(_EVENTS)) & _POLLIN:
+                return
         self.reactor.call_later(0, self._readable)
 
     def _received(self, data: bytes) -> None:
@@ -303,12 +309,6 @@ class Bus:
         """Return figures for status tools."""
         return {"connections": len(self._peers), "handlers": len(self._handlers)}
 
-    def _check_usable(self) -> None:
-        if not self._open:
-            raise MessagingError("the bus is closed")
-        if self.server_id.pid != os.getpid():
-            raise MessagingError("a bus does not survive a fork")
-
     def close(self, linger_ms: int = CLOSE_LINGER_MS) -> None:
         """Leave the bus. Last messages to living processes get `linger_ms` to go out."""
         if not self._open or self.server_id.pid != os.getpid():
@@ -321,9 +321,10 @@ class Bus:
         if self._inbox is not None:
             self._inbox.close(0)
         for (pid, unique_id), peer in self._peers.items():
-            alive = server_id_exists(self.directory, ServerId(pid=pid, unique_id=unique_id))
+            alive = self.exists(ServerId(pid=pid, unique_id=unique_id))
             peer.close(linger_ms if alive else 0)
         self._peers.clear()
+        self.others.close()
         if self._context is not None:
             self._context.term()
         self._endpoints.socket_path(self.server_id.pid).unlink(missing_ok=True)

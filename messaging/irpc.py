@@ -15,10 +15,10 @@ import msgspec
 from messaging.bus import Bus
 from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_IRPC_REPLY, MSG_IRPC_REQUEST
+from messaging.peers import PeerWatch
 from messaging.reactor import TimerHandle
 from messaging.server_id import ServerId
 from messaging.waiter import Waiter
-from messaging.watch_pid import PidWatch, watch_server
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class _Call:
         self.dest = dest
         self.waiter: Waiter[bytes] = Waiter()
         self.timer: TimerHandle | None = None
-        self.death: PidWatch | None = None
+        self.death: PeerWatch | None = None
 
 
 class Irpc:
@@ -103,9 +103,7 @@ class Irpc:
         try:
             self._bus.send(dest, MSG_IRPC_REQUEST, _encode(_Request(call_id, operation, payload)))
             if not dest.same_process(self._bus.server_id):
-                call.death = watch_server(
-                    self._bus.reactor, self._bus.directory, dest, lambda: self._fail(call_id, PeerGone(dest))
-                )
+                call.death = self._bus.others.watch(dest, lambda: self._fail(call_id, PeerGone(dest)))
         except (MessagingError, OSError) as error:
             call.waiter.set_exception(error)
             return call.waiter

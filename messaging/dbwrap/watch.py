@@ -209,6 +209,7 @@ class WatchedRecord(Record):
         else:
             self._record.store(value)
             self.value = value
+            self._list_changed = False
 
     def watch(
         self, blocker: ServerId | None = None, timeout: float | None = None, wish: bytes = b""

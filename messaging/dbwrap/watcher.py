@@ -24,10 +24,10 @@ from messaging.bus import Bus
 from messaging.dbwrap.watch_head import Watcher
 from messaging.errors import MessagingError, PeerGone
 from messaging.msg_types import MSG_DBWRAP_MODIFIED
+from messaging.peers import PeerWatch
 from messaging.reactor import TimerHandle
 from messaging.server_id import ServerId
 from messaging.waiter import Waiter
-from messaging.watch_pid import PidWatch, watch_server
 
 if TYPE_CHECKING:
     from messaging.dbwrap.watch import WatchedDb
@@ -157,8 +157,8 @@ class Watch:
         self.waiter: Waiter[int] = Waiter()
         self.left = False
         self._timer: TimerHandle | None = None
-        self._blocker_watch: PidWatch | None = None
-        self._predecessor_watch: PidWatch | None = None
+        self._blocker_watch: PeerWatch | None = None
+        self._predecessor_watch: PeerWatch | None = None
         self._dead_before: ServerId | None = None
         self._timed_out = False
 
@@ -190,12 +190,12 @@ class Watch:
         if predecessor is not None:
             self._predecessor_watch = self._watch(predecessor, lambda: self._predecessor_died(predecessor))
 
-    def _watch(self, server_id: ServerId, callback: Callable[[], None]) -> PidWatch | None:
+    def _watch(self, server_id: ServerId, callback: Callable[[], None]) -> PeerWatch | None:
         bus = self._service.bus
         if server_id.pid == bus.server_id.pid and server_id.unique_id == bus.server_id.unique_id:
             return None
         try:
-            return watch_server(bus.reactor, bus.directory, server_id, callback)
+            return bus.others.watch(server_id, callback)
         except OSError as error:
             _log.warning("cannot watch process %s, looking again in %d s: %s", server_id, LOOK_AGAIN_S, error)
             bus.reactor.call_later(LOOK_AGAIN_S, lambda: self.complete(WATCH_CHANGED))

@@ -65,7 +65,8 @@ class Breaks:
         file = opened.file if opened is not None else None
         if opened is None or file is None or file.oplock is None or file.file_id.key() != request.file_id:
             return  # closed, or given up, while the message was on its way
-        _log.debug("%s asks to break %s to %d", source, file.name, request.state)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s asks to break %s to %d", source, file.name, request.state)
         if file.oplock.level == OPLOCK_LEASE:
             self._break_lease(opened, file, request.state)
         else:

@@ -102,10 +102,12 @@ class Databases:
 
     def watch(self, service: WatchService | None) -> None:
         """Make the per-file databases watchable by this process; without a service they can only be read."""
+        # Who sends messages keeps an eye on those that he sends them to.
+        is_alive = self.is_alive if service is None else service.bus.exists
         self.share_modes = ShareModes(
-            WatchedDb(self.locking, service), self.is_alive, LeaseDb(self.leases), _break_sender(service)
+            WatchedDb(self.locking, service), is_alive, LeaseDb(self.leases), _break_sender(service)
         )
-        self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), self.is_alive)
+        self.byte_locks = ByteRangeLocks(WatchedDb(self.brlock, service), is_alive)
         self.share_modes.on_purged = self._purged
         self.share_modes.on_kept_changed = self.keep
 

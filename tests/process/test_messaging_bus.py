@@ -17,7 +17,6 @@ from messaging.msg_types import FIRST_FREE
 from messaging.poll_reactor import PollReactor
 from messaging.server_id import ServerId, living_processes, new_server_id, server_id_exists
 from messaging.waiter import Waiter
-from messaging.watch_pid import watch_pid, watch_server
 from tests.process.messaging_processes import PATIENCE, Child
 
 MSG_ASK = FIRST_FREE
@@ -133,7 +132,7 @@ def test_a_successor_with_the_same_pid_is_another_process(bus: Bus, peer: tuple[
     with pytest.raises(PeerGone):
         bus.send(former, MSG_QUIT)
     died: Waiter[bytes] = Waiter()
-    watch_server(bus.reactor, bus.directory, former, lambda: died.set_result(b""))
+    bus.others.watch(former, lambda: died.set_result(b""))
     run(bus, died)
 
 
@@ -141,7 +140,7 @@ def test_a_message_in_flight_does_not_reach_the_successor(
     bus: Bus, peer: tuple[Child, ServerId], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, server_id = peer
-    monkeypatch.setattr("messaging.bus.server_id_exists", lambda *_: True)
+    monkeypatch.setattr("messaging.peers.server_id_exists", lambda *_: True)
     bus.send(ServerId(pid=server_id.pid, unique_id=server_id.unique_id ^ 1), MSG_QUIT)
     answer: Waiter[bytes] = Waiter()
     bus.register(MSG_ANSWER, lambda _source, payload: answer.set_result(payload))
@@ -244,13 +243,15 @@ def test_the_death_of_a_process_is_told_at_once(bus: Bus, peer: tuple[Child, Ser
         if len(deaths) == 2:
             both.set_result(b"")
 
-    watch_pid(bus.reactor, child.pid, lambda: died("pid"))
-    watch_server(bus.reactor, bus.directory, server_id, lambda: died("server"))
-    watch_pid(bus.reactor, child.pid, lambda: died("cancelled")).cancel()
+    bus.others.watch(ServerId(pid=child.pid), lambda: died("pid"))
+    bus.others.watch(server_id, lambda: died("server"))
+    bus.others.watch(server_id, lambda: died("cancelled")).cancel()
+    assert bus.exists(server_id)
     child.kill()
+    assert not bus.exists(server_id)
     run(bus, both)
     assert sorted(deaths) == ["pid", "server"]
     late: Waiter[bytes] = Waiter()
-    watch_pid(bus.reactor, child.pid, lambda: late.set_result(b"late"))
+    bus.others.watch(server_id, lambda: late.set_result(b"late"))
     assert not late.done
     assert run(bus, late) == b"late"

@@ -153,7 +153,7 @@ async def open_when_free(
             except MustWait as again:
                 blocked = again
     finally:
-        if params.watch is not None:
+        if params.watch is not None and not params.watch.left:
             params.watch.depart()
 
 

@@ -46,9 +46,10 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     modes = volume.share_modes
     path = fo.full_path
     level = leasing.requested_level(fo)
-    entered = alone.enter(fo, params, path, level)
-    if entered is not None:
-        return entered
+    if not params.attempts:  # else others are watched, and we are among the watchers
+        entered = alone.enter(fo, params, path, level)
+        if entered is not None:
+            return entered
     if level == OPLOCK_LEASE:
         leasing.check_key(volume, fo.owner, fo.file_id.key(), path)
     watch: Watch | None = None
@@ -81,6 +82,8 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             fo.oplock = _grant(fo, lock, wanted(fo, params, level, violation=False), found) if level else None
             entry = share_mode_entry(fo)
             lock.add(volume.share_path, path, entry)
+            if params.watch is not None:
+                lock.leave(params.watch)
             if fo.stream is None and level != OPLOCK_LEASE and not entry.name:
                 fo.alone = new_record(volume.share_path, path, entry)
     if to_break:

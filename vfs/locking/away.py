@@ -46,7 +46,9 @@ def give_way(lock: ShareModeLock, breaks: Iterable[Break], patience: Patience | 
     Raises:
         NTStatusError: STATUS_FILE_NOT_AVAILABLE: one is a persistent handle.
     """
-    wanted = list(breaks)
+    wanted = [one for one in breaks if one.entry.handle_id or one.entry.server_id.is_disconnected()]
+    if not wanted:
+        return 0
     lock.refuse_unavailable([entry for entry, _ in wanted])
     changed = lock.purge([entry for entry, _ in wanted])
     if patience is not None and patience.over:

@@ -89,7 +89,7 @@ class ShareModes:
     def counts(self, entry: ShareModeEntry) -> bool:
         """Tell whether an open is to be respected: its process lives, or it waits for its client."""
         server_id = entry.server_id
-        return server_id.is_disconnected() or self.is_alive(server_id) or bool(entry.handle_id)
+        return self.is_alive(server_id) or bool(entry.handle_id) or server_id.is_disconnected()
 
     def is_away(self, entry: ShareModeEntry) -> bool:
         """Tell whether an open that counts has no process that could be asked for anything."""

@@ -97,6 +97,12 @@ class ShareModeLock:
             before.depart()
         return record.watch(blocker, timeout)
 
+    def leave(self, watch: Watch) -> None:
+        """Wait no longer with `watch`, if it is one of this record."""
+        record = self._db_record
+        if type(record) is WatchedRecord and watch.key == record.key and not watch.left:
+            record.leave(watch)
+
     def violates(self, path: bytes, access: int, share: int) -> bool:
         """Tell whether an open of `path` with `access` and `share` conflicts with those that are there.
 
