@@ -100,7 +100,7 @@ class WatchService:
         for watcher in watchers:
             payload = _encode(Alert(db.name, key, watcher.instance))
             try:
-                self.bus.send(watcher.server_id, MSG_DBWRAP_MODIFIED, payload)
+                self.bus.hint(watcher.server_id, MSG_DBWRAP_MODIFIED, payload)
             except PeerGone:
                 dead.append(watcher)
             except MessagingError as error:

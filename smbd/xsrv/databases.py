@@ -187,7 +187,7 @@ def _break_sender(service: WatchService | None) -> Callable[[ServerId, bytes], N
         if service is None:
             return
         try:
-            service.bus.send(owner, MSG_SMB_BREAK_REQUEST, payload)
+            service.bus.hint(owner, MSG_SMB_BREAK_REQUEST, payload)
         except PeerGone:
             pass  # its entry does not count any more
         except MessagingError as error:

@@ -233,6 +233,40 @@ def test_request_and_reply(bus: Bus, peer: tuple[Child, ServerId]) -> None:
     irpc.close()
 
 
+def test_hints_arrive_even_if_the_receiver_cannot_take_them_all_now(bus: Bus, peer: tuple[Child, ServerId]) -> None:
+    child, server_id = peer
+    sent = {b"%d" % number for number in range(40)} | {bytes(10_000)}
+    answers: set[bytes] = set()
+    done: Waiter[bytes] = Waiter()
+
+    def answered(_source: ServerId, payload: bytes) -> None:
+        answers.add(payload)
+        if answers == sent:
+            done.set_result(b"")
+
+    bus.register(MSG_ANSWER, answered)
+    bus.hint(server_id, MSG_ASK, b"0")
+    child.kill(signal.SIGSTOP)
+    for payload in sent - {b"0"}:
+        bus.hint(server_id, MSG_ASK, payload)
+    child.kill(signal.SIGCONT)
+    run(bus, done)
+
+
+def test_a_hint_for_a_dead_process_is_an_error_at_once(bus: Bus, peer: tuple[Child, ServerId]) -> None:
+    child, server_id = peer
+    bus.hint(server_id, MSG_ASK)
+    with pytest.raises(PeerGone):
+        bus.hint(ServerId(pid=server_id.pid, unique_id=server_id.unique_id ^ 1), MSG_QUIT)
+    child.kill()
+    with pytest.raises(PeerGone):
+        bus.hint(server_id, MSG_ASK)
+    left = Path(bus.directory, "msg", f"{child.pid}.hint")
+    assert left.exists()
+    assert remove_dead_process(bus.directory, child.pid)
+    assert not left.exists()
+
+
 def test_the_death_of_a_process_is_told_at_once(bus: Bus, peer: tuple[Child, ServerId]) -> None:
     child, server_id = peer
     deaths: list[str] = []
