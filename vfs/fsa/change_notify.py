@@ -27,6 +27,7 @@ def watch(fo: FileObject, completion_filter: int, max_length: int, *, recursive:
         raise NTStatusError(STATUS_NOT_IMPLEMENTED, "change notification is turned off")
     fo.require(FILE_LIST_DIRECTORY)
     if fo.watch is None:
+        fo.follow()
         started = Watch(fo.full_path, completion_filter, recursive=recursive, max_length=max_length)
         notifier.add(started)
         fo.watch = started

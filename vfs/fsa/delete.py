@@ -50,6 +50,7 @@ def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
     if volume.read_only or not (fo.path or fo.stream):
         raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share, or its root")
     fo.require(DELETE)
+    fo.follow()
     if not ignore_readonly and not volume.options.delete_readonly:
         attribute_bits, _ = attributes.load(volume, fo.fd, fo.path, fo.stat)
         if attribute_bits & FILE_ATTRIBUTE_READONLY:

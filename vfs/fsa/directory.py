@@ -106,6 +106,7 @@ class DirectoryScan:
         fd = self._fo.fd
         if fd < 0:
             return
+        self._fo.follow()
         try:
             os.fchdir(fd)
         except OSError as error:
@@ -136,6 +137,7 @@ class DirectoryScan:
         """Return the names to list: dot and dot-dot first, as NTFS does."""
         volume = self._fo.volume
         ignore_case = not volume.backend.case_sensitive
+        self._fo.follow()
         if not has_wildcards(self.pattern):
             return self._single()
         matcher = compile_expression(self.pattern, ignore_case)

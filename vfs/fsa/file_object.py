@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vfs.fsa import access_check
 from vfs.fsa.names import to_smb, to_unix
+from vfs.locking.stored import LOCKING_CODEC, keeps_name
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_FILE_CLOSED, STATUS_MEDIA_WRITE_PROTECTED, NTStatusError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class FileObject:
         oplock: the oplock of this open, or its share in a lease; None if it may cache nothing.
         alone: the share-mode record as it is when it names this open and nothing else; empty if more is to be done at
             the close than to take the open out of it.
+        known: the share-mode record that names this open as it is named here, and in which nothing is delete-pending.
         no_readers: the share-mode record in which nobody else caches reads; for `vfs.locking.breaks`.
         watch: the changes in this directory that its opener has asked for, from the first request on.
         written, renamed: that was done through this open; watchers are told when it closes.
@@ -65,6 +67,7 @@ class FileObject:
         "granted_access",
         "handle_id",
         "is_directory",
+        "known",
         "lock_count",
         "mode",
         "no_readers",
@@ -128,6 +131,7 @@ class FileObject:
         self.renamed = False
         self.oplock: Oplock | None = None
         self.alone = b""
+        self.known = b""
         self.no_readers: bytes | None = None
         self.stream: XattrStream | None = None
 
@@ -201,6 +205,39 @@ class FileObject:
             raise NTStatusError(STATUS_FILE_CLOSED, "closed")
         self.stat = self.volume.backend.stat(self.fd)
         return self.stat
+
+    def follow(self) -> bool:
+        """Learn the name anew, which another open may have changed; tell whether it is delete-pending.
+
+        Costs one look into the database as long as nothing changes there. A stream that went is delete-pending.
+        """
+        stored = self.volume.share_modes.parse(self.file_id.key())
+        if stored is None:
+            return self.stream is not None
+        mine = self.alone
+        if stored == mine or stored == self.known or (mine and keeps_name(mine, stored)):  # noqa: PLR1714
+            return False
+        record = LOCKING_CODEC.decode(stored)
+        owner = self.owner
+        for entry in record.entries:
+            if entry.open_id == owner.open_id and entry.server_id == owner.server_id:
+                path = record.name_of(entry)
+                break
+        else:
+            return self.stream is not None
+        if self.stream is not None:
+            return bool(record.delete_tokens)
+        if path != self.full_path and (relative := self.volume.relative_path(path)) is not None:
+            self.renamed_to(relative)
+        if not record.delete_tokens:
+            self.known = stored
+        return any(token.path == path for token in record.delete_tokens)
+
+    def renamed_to(self, path: bytes) -> None:
+        """Note the new name of the file."""
+        self.path = path
+        self.name = to_smb(path)
+        self.alone = self.known = b""  # these have the old one
 
     def end_of_file(self) -> int:
         """Return the size of the contents.

@@ -135,6 +135,8 @@ def parent_changed(fo: FileObject, path: bytes | None = None) -> None:
     modes = volume.share_modes
     if modes.leases is None or not modes.leases.any_directories():
         return
+    if path is None and not fo.closed:
+        fo.follow()
     directory = (fo.path if path is None else path).rpartition(b"/")[0]
     try:
         stat = volume.backend.stat_path(directory)

@@ -63,14 +63,11 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
     if fo.fd < 0:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed")
     try:
+        pending = fo.follow()
         status = fo.stat = volume.backend.stat(fo.fd)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
-        modes = volume.share_modes
-        pending = modes.is_any_delete_pending(fo.file_id) and modes.is_delete_pending(fo.file_id, fo.full_path)
-        if fo.stream is not None and not fo.stream.hold.is_there():
-            pending = True
         result = _file_stat(fo, status, pending)
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
             result.reparse_tag = reparse.tag_of(fo)
@@ -95,6 +92,7 @@ def ea_size(fo: FileObject) -> int:
 
 def normalized_name(fo: FileObject) -> str:
     """Return the name relative to the share in its on-disk spelling ([MS-FSCC] 2.4.30)."""
+    fo.follow()
     return fo.name
 
 
@@ -104,6 +102,7 @@ def alternate_name(fo: FileObject) -> str:
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: the share's root has none.
     """
+    fo.follow()
     last = (fo.name if fo.stream is None else names.to_smb(fo.path)).rpartition("\\")[2]
     if not last:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the root has no short name")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vfs.access import DELETE
 from vfs.file_id import FileId
-from vfs.fsa import leasing, names, stream_rename, streams, target
+from vfs.fsa import leasing, stream_rename, streams, target
 from vfs.notify import trigger
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -65,7 +65,7 @@ def _rename_stream(fo: FileObject, new_name: str, replace: bool) -> None:
 
 def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     volume = fo.volume
-    _follow(fo)
+    fo.follow()
     if to.existing == fo.path:
         if to.path == fo.path:
             return
@@ -107,8 +107,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
     leasing.parent_changed(fo)
     leasing.parent_changed(fo, to.path)
     trigger.renamed(fo, to.path)
-    fo.path = to.path
-    fo.name = names.to_smb(to.path)
+    fo.renamed_to(to.path)
 
 
 def _check_parent_stays(fo: FileObject, to: Target) -> None:
@@ -129,16 +128,3 @@ def _check_parent_stays(fo: FileObject, to: Target) -> None:
         entry.access_mask & DELETE and entry.server_id == fo.owner.server_id for entry in record.entries
     ):
         raise NTStatusError(STATUS_SHARING_VIOLATION, "the directory is open in a way that forbids it")
-
-
-def _follow(fo: FileObject) -> None:
-    """Learn the name of the file anew: another open may have renamed it."""
-    record = fo.volume.share_modes.read(fo.file_id)
-    if record is None:
-        return
-    for entry in record.entries:
-        if entry.open_id == fo.owner.open_id and entry.server_id == fo.owner.server_id:
-            path = fo.volume.relative_path(record.name_of(entry))
-            if path:
-                fo.path = path
-                fo.name = names.to_smb(path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from messaging.dbwrap.base import when_unlocked
 from vfs.access import DELETE, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import (
+    FILE_ATTRIBUTE_ARCHIVE,
     FILE_ATTRIBUTE_DIRECTORY,
     FILE_ATTRIBUTE_TEMPORARY,
     FILE_DELETE_ON_CLOSE,
@@ -24,7 +25,7 @@ from vfs.constants import (
     FILETIME_OMIT,
     FILETIME_THAW,
 )
-from vfs.fsa import allocation, attributes, delete, leasing, stream_hold, times, write
+from vfs.fsa import allocation, attributes, delete, leasing, stream_hold, streams, times, write
 from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
@@ -104,7 +105,18 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
         stored = file_attributes & attributes.SETTABLE | stored & attributes.UNSETTABLE
     fo.creation_time = known_time if times.is_special(creation_time) else creation_time
     attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
+    if file_attributes and not stored & FILE_ATTRIBUTE_ARCHIVE and not stat.is_directory:
+        _archive_taken(fo)
     fo.file_attributes = attributes.complete(volume, stat, fo.path, stored)
+
+
+def _archive_taken(fo: FileObject) -> None:
+    """Let others who have the file open know that they have to set ARCHIVE when they write."""
+    modes = fo.volume.share_modes
+    file_id = streams.file_id_of(fo.stat, "")
+    if modes.parse(file_id.key()) != fo.alone:
+        with modes.lock(file_id) as lock:
+            lock.take_archive(lock.find(fo.owner.server_id, fo.owner.open_id))
 
 
 def _current_change_time(fo: FileObject) -> int:
@@ -135,12 +147,15 @@ def _check_size(fo: FileObject, size: int) -> None:
     fo.require(FILE_WRITE_DATA)
     if fo.is_directory or not 0 <= size <= allocation.MAX_FILE_SIZE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "size out of range, or a directory")
+    if fo.stream is not None and not fo.stream.hold.is_there():
+        raise stream_hold.gone()
 
 
 def _resize(fo: FileObject, size: int) -> None:
     times.before_change(fo)
     if fo.end_of_file() == size:
         times.touch(fo)  # the contents stay, the write time does not
+        fo.file_attributes &= ~FILE_ATTRIBUTE_ARCHIVE  # not looked at for long
         write.modified(fo)
         return
     contend_level2(fo)

@@ -65,6 +65,7 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         else:
             fo.stream.write(offset, view)
             times.touch(fo)
+            fo.file_attributes &= ~FILE_ATTRIBUTE_ARCHIVE  # only the file's own opens learn who takes that away
         fo.position = offset + length
         if not fo.written:
             trigger.written(fo)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from messaging.dbwrap.watch import WATCH_TIMED_OUT, Watch
+from vfs.constants import FILE_ATTRIBUTE_ARCHIVE
 from vfs.locking.away import Patience, give_way
-from vfs.locking.entry import ShareModeEntry
+from vfs.locking.entry import ENTRY_ARCHIVE_TAKEN, ShareModeEntry
 from vfs.locking.oplock import (
     LEASE_HANDLE,
     LEASE_NONE,
@@ -26,7 +27,7 @@ from vfs.locking.oplock import (
     same_lease,
     state_of,
 )
-from vfs.locking.stored import LOCKING_CODEC, anyone_caches
+from vfs.locking.stored import LOCKING_CODEC, anyone_caches, concerns_writers
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
@@ -120,21 +121,25 @@ def ask_owner(fo: FileObject, state: int) -> None:
 def contend_level2(fo: FileObject) -> None:
     """Take read caching away from the others: `fo` is about to change data, or to lock a range ([MS-FSA] 2.1.5.4, .8).
 
-    An own level II oplock goes, too; an own lease stays. Nobody is waited for. Costs one lock-free look at the record.
+    An own level II oplock goes, too; an own lease stays. Nobody is waited for. Costs one lock-free look at the record,
+    which also tells whether others have taken ARCHIVE from the file.
     """
     modes = fo.volume.share_modes
     key = fo.file_id.key()
     stored = modes.parse(key)
-    if stored is None or not anyone_caches(stored) or stored == fo.no_readers:
+    if stored is None or not concerns_writers(stored) or stored == fo.no_readers:
         return
     owner = fo.owner
     own_key = fo.oplock.lease_key if fo.oplock is not None else b""
-    leases = False
+    looks_again = False
     found: list[Break] = []
     for entry in LOCKING_CODEC.decode(stored).entries:
+        if entry.flags & ENTRY_ARCHIVE_TAKEN and entry.open_id == owner.open_id and entry.server_id == owner.server_id:
+            _look_for_archive(fo)
+            looks_again = True  # the record has changed
         if entry.oplock_level == OPLOCK_NONE or (own_key and same_lease(entry, owner.client_guid, own_key)):
             continue
-        leases = leases or entry.oplock_level == OPLOCK_LEASE
+        looks_again = looks_again or entry.oplock_level == OPLOCK_LEASE
         state = state_of(entry, modes.find_lease)
         if state & LEASE_READ and not state & LEASE_WRITE and modes.counts(entry):
             found.append(Break(entry, LEASE_NONE))
@@ -142,9 +147,16 @@ def contend_level2(fo: FileObject) -> None:
         send(modes, fo.file_id, found)
         if any(modes.is_away(entry) for entry, _ in found):
             _purge_readers(fo)
-    elif not leases:
+    elif not looks_again:
         # As long as the record does not change there is nobody to ask.
         fo.no_readers = stored
+
+
+def _look_for_archive(fo: FileObject) -> None:
+    """Have the write that is to come look whether ARCHIVE is set."""
+    with fo.volume.share_modes.lock(fo.file_id) as lock:
+        if lock.was_archive_taken(lock.find(fo.owner.server_id, fo.owner.open_id)):
+            fo.file_attributes &= ~FILE_ATTRIBUTE_ARCHIVE
 
 
 def _purge_readers(fo: FileObject) -> None:

@@ -18,6 +18,9 @@ ENTRY_REPLACING: Final = 0x4
 ENTRY_RESILIENT: Final = 0x8
 """Flag of an entry: while its client is away it gives way to nobody, but for what it caches."""
 
+ENTRY_ARCHIVE_TAKEN: Final = 0x10
+"""Flag of an entry: another open took ARCHIVE from the file; who writes through this one sets it again."""
+
 
 class ShareModeEntry(msgspec.Struct, array_like=True, gc=False):
     """One open of a file.

@@ -150,11 +150,6 @@ class ShareModes:
         stored = self._db.parse(file_id.key())
         return None if stored is None else LOCKING_CODEC.decode(stored)
 
-    def is_any_delete_pending(self, file_id: FileId) -> bool:
-        """Tell whether any name of the file, or the stream, is delete-pending."""
-        stored = self.parse(file_id.key())
-        return stored is not None and any_name_goes(stored)
-
     def is_delete_pending(self, file_id: FileId, path: bytes) -> bool:
         """Tell whether the name `path` of the file, or the stream, is delete-pending."""
         stored = self._db.parse(file_id.key())

@@ -16,7 +16,14 @@ from messaging.server_id import ServerId
 from vfs.access import DELETE
 from vfs.constants import FILE_SHARE_DELETE
 from vfs.file_id import FileId
-from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import (
+    ENTRY_ARCHIVE_TAKEN,
+    ENTRY_REPLACING,
+    ENTRY_STREAM,
+    DeleteToken,
+    ShareModeEntry,
+    ShareModeRecord,
+)
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
 from vfs.locking.sharing import CONFLICTING_ACCESS, conflicts
 from vfs.locking.stored import LOCKING_CODEC
@@ -306,6 +313,21 @@ class ShareModeLock:
         """Note that `record` was changed in place, in a way that may help those who wait."""
         self._changed = True
         self._helps_waiters = True
+
+    def take_archive(self, keep: ShareModeEntry | None) -> None:
+        """Note for all opens but `keep` that ARCHIVE was taken from the file; those of streams look for themselves."""
+        for entry in self.record.entries if self.record is not None else ():
+            if entry is not keep and not entry.flags & (ENTRY_STREAM | ENTRY_ARCHIVE_TAKEN):
+                entry.flags |= ENTRY_ARCHIVE_TAKEN
+                self._changed = True
+
+    def was_archive_taken(self, entry: ShareModeEntry | None) -> bool:
+        """Tell whether `take_archive` was called since the last time, as far as `entry` is concerned."""
+        if entry is None or not entry.flags & ENTRY_ARCHIVE_TAKEN:
+            return False
+        entry.flags &= ~ENTRY_ARCHIVE_TAKEN
+        self._changed = True
+        return True
 
     def delete_token(self, path: bytes) -> DeleteToken | None:
         """Return the token if the name `path` is delete-pending."""

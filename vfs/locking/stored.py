@@ -19,7 +19,14 @@ from typing import Final
 import msgspec
 
 from messaging.records import RecordCodec, RecordError, RecordVersionError
-from vfs.locking.entry import ENTRY_REPLACING, ENTRY_STREAM, DeleteToken, ShareModeEntry, ShareModeRecord
+from vfs.locking.entry import (
+    ENTRY_ARCHIVE_TAKEN,
+    ENTRY_REPLACING,
+    ENTRY_STREAM,
+    DeleteToken,
+    ShareModeEntry,
+    ShareModeRecord,
+)
 from vfs.locking.sharing import CONFLICTING_ACCESS, SHARE_ALL, conflicts
 
 RECORD_VERSION: Final = 4
@@ -33,6 +40,8 @@ RECORD_NAMES: Final = 0x4
 """An open has a name of its own."""
 RECORD_SPECIAL: Final = 0x8
 """There is an entry of which one has to know what it is: of a stream, a file being replaced, a persistent handle."""
+RECORD_ARCHIVE_TAKEN: Final = 0x10
+"""Somebody took ARCHIVE from the file, and an open has not written since."""
 
 _HEAD: Final = struct.Struct(">BBBIIBI")
 _HEAD_SIZE: Final = _HEAD.size
@@ -40,6 +49,7 @@ _ARRAY32: Final = 0xDD
 _LIST_AT: Final = _HEAD_SIZE - 5
 _FLAGS_AT: Final = 1
 _NAMES_MATTER: Final = RECORD_DELETES | RECORD_NAMES
+_MATTERS_TO_WRITERS: Final = RECORD_CACHES | RECORD_ARCHIVE_TAKEN
 
 _pack: Final = _HEAD.pack
 _unpack: Final = _HEAD.unpack_from
@@ -89,6 +99,8 @@ def _flags_of(entry: ShareModeEntry) -> int:
         flags |= RECORD_NAMES
     if entry.handle_id or entry.flags & (ENTRY_STREAM | ENTRY_REPLACING):
         flags |= RECORD_SPECIAL
+    if entry.flags & ENTRY_ARCHIVE_TAKEN:
+        flags |= RECORD_ARCHIVE_TAKEN
     return flags
 
 
@@ -145,6 +157,17 @@ def parted(mine: bytes, stored: bytes) -> bytes | None:
 def anyone_caches(stored: bytes) -> bool:
     """Tell whether an open of a stored record may cache something."""
     return bool(stored[_FLAGS_AT] & RECORD_CACHES)
+
+
+def concerns_writers(stored: bytes) -> bool:
+    """Tell whether who writes has to look closer: an open may cache something, or ARCHIVE was taken from the file."""
+    return bool(stored[_FLAGS_AT] & _MATTERS_TO_WRITERS)
+
+
+def keeps_name(mine: bytes, stored: bytes) -> bool:
+    """Tell whether the open that the record `mine` is of has the same name in `stored`, and no name there goes."""
+    end, my_end = _unpack(stored)[4], _unpack(mine)[4]
+    return not stored[_FLAGS_AT] & _NAMES_MATTER and stored[end:] == mine[my_end:]
 
 
 def any_name_goes(stored: bytes) -> bool:

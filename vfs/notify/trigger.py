@@ -44,6 +44,10 @@ def changed(volume: Volume, path: bytes, action: int, completion_filter: int) ->
 
 def modified(fo: FileObject, completion_filter: int) -> None:
     """Tell that something about the file of `fo`, or about its stream, has changed."""
+    notifier = fo.volume.notifier
+    if notifier is None or not notifier.anyone():
+        return
+    fo.follow()
     if fo.stream is None:
         changed(fo.volume, fo.path, FILE_ACTION_MODIFIED, completion_filter)
     else:
