@@ -189,6 +189,9 @@ class PosixBackend(DescriptorCalls):
         """
         if not tried and self.exists(path):
             return path
+        known = self._known_spelling(path)
+        if known is not None and known != path:
+            return known
         head, _, last = path.rpartition(b"/")
         directory, fd = self._open_directory(head, path)
         try:
@@ -201,6 +204,26 @@ class PosixBackend(DescriptorCalls):
         if name == last and not self.exists(found):
             raise NameNotFoundError(path, missing_last=True, parent=directory, occupied=True)
         return found
+
+    def _known_spelling(self, path: bytes) -> bytes | None:
+        """The spelling of `path` as far as the tables of names tell, without opening its directory; None if not.
+
+        What a link out of the share leads to is in no table, and what is found is opened beneath the root.
+        """
+        if self.case_sensitive:
+            return None
+        head, _, last = path.rpartition(b"/")
+        stat = syscalls.statx_or_none(self.root_fd, head) if head else syscalls.statx(self.root_fd)
+        if stat is None:
+            spelled = self._known_spelling(head)
+            if spelled is None or spelled == head:
+                return None
+            head = spelled
+            stat = syscalls.statx_or_none(self.root_fd, head)
+        if stat is None or not stat.is_directory:
+            return None
+        found = self.names.lookup(stat, to_text(last))[1]
+        return None if found is None else _join(head, to_bytes(found))
 
     def _open_directory(self, path: bytes, whole: bytes) -> tuple[bytes, int]:
         """The spelling of the directory `path` and an O_PATH descriptor of it; walks up until something exists.

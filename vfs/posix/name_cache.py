@@ -66,9 +66,11 @@ class NameCache:
         Returns:
             Whether the directory is known (else it must be read: `fill`), and its spelling of `name` if it has one.
         """
-        self._catch_up()
         key = (stat.dev, stat.ino)
         table = self._tables.get(key)
+        if table is not None and table.watched:
+            self._catch_up()
+            table = self._tables.get(key)
         if table is None:
             return False, None
         if not table.watched and (table.ctime_ns != stat.ctime_ns or table.mtime_ns != stat.mtime_ns):

@@ -14,6 +14,7 @@ import errno
 import os
 import platform
 import struct
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -96,9 +97,12 @@ class Stat(msgspec.Struct, gc=False):
         return self.mode & 0o170000 == 0o120000
 
 
+_strerror = lru_cache(os.strerror)  # a name that is missing is no rarity
+
+
 def _last_error(path: bytes | None = None) -> OSError:
     code = ctypes.c_int.from_address(_errno_location()).value
-    return OSError(code, os.strerror(code), path)
+    return OSError(code, _strerror(code), path)
 
 
 _HOW = struct.Struct("=QQQ")
@@ -161,6 +165,17 @@ def statx(fd: int, name: bytes | None = None) -> Stat:
         failed = _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER)
     if failed:
         raise _last_error(name)
+    return _status()
+
+
+def statx_or_none(fd: int, name: bytes) -> Stat | None:
+    """As `statx` of an entry; None if its status cannot be had, for whatever reason."""
+    if b"\0" in name or _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER):
+        return None
+    return _status()
+
+
+def _status() -> Stat:
     (
         mask, blksize, nlink, uid, gid, mode, ino, size, blocks, atime, atime_n, btime, btime_n,
         ctime, ctime_n, mtime, mtime_n, rmajor, rminor, major, minor,

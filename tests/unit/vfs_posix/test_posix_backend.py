@@ -9,6 +9,7 @@ from multiprocessing import get_context
 
 import pytest
 
+from vfs.posix import name_cache
 from vfs.posix.backend import LinkRefusedError, NameNotFoundError, PosixBackend
 from vfs.posix.descriptors import DT_DIR, DT_LNK, DT_REG
 
@@ -108,6 +109,45 @@ def test_case_insensitive(backend):
     assert backend.resolve(b"DIR/sub") == b"Dir/Sub"
     assert backend.resolve(b"ABS/file.txt", tried=True) == b"abs/File.txt"
     assert backend.resolve(b"") == b""
+
+
+_SPELLINGS = [
+    b"DIR/FILE.TXT", b"dir/file.txt", b"Dir/FILE.txt", b"Dir/File.txt", b"DIR", b"DIR/SUB", b"DIR/SUB/NONE", b"NONE/X",
+    b"REL/FILE.TXT", b"rel/FILE.TXT", b"OUT/SECRET", b"out/SECRET", b"OUTFILE", b"DANGLING", b"DANGLING/X", b"LOOP/X",
+    b"dir/file.txt/below", b"BOTH/FILE", b"both/FILE", b"Dir/NUL\0", b"",
+]  # fmt: skip
+
+
+def test_what_the_tables_tell_is_what_the_directories_say(backend, tree, monkeypatch):
+    (tree / "Both").mkdir()
+    (tree / "bOTH").mkdir()
+    (tree / "bOTH" / "file").touch()
+    monkeypatch.setattr(name_cache, "_TICK_NS", -1)
+    monkeypatch.setattr(name_cache, "_COARSE_TICK_NS", -1)
+
+    def outcome(path):
+        try:
+            return backend.resolve(path)
+        except OSError as error:
+            return type(error), error.errno, getattr(error, "missing_last", None), getattr(error, "parent", None)
+
+    known_spelling = backend._known_spelling
+    monkeypatch.setattr(backend, "_known_spelling", lambda _path: None)
+    expected = {path: outcome(path) for path in _SPELLINGS}
+    told = {}
+
+    def told_of(path):
+        told[path] = known_spelling(path)
+        return told[path]
+
+    monkeypatch.setattr(backend, "_known_spelling", told_of)
+    assert {path: outcome(path) for path in _SPELLINGS} == expected
+    assert [told[path] for path in (b"DIR/FILE.TXT", b"Dir/FILE.txt", b"DIR/SUB")] == [
+        b"Dir/File.txt", b"Dir/File.txt", b"Dir/Sub",
+    ]  # fmt: skip
+    (tree / "Dir" / "File.txt").rename(tree / "Dir" / "fILE.txt")
+    os.utime(tree / "Dir", ns=(1, 1))  # as if it had been long ago
+    assert outcome(b"DIR/FILE.TXT") == b"Dir/fILE.txt"
 
 
 def test_case_sensitive(tree):
