@@ -27,7 +27,7 @@ class FileId(NamedTuple):
 
     def key(self) -> bytes:
         """The database key, 24 bytes."""
-        return _KEY.pack(self.dev, self.ino, self.extid)
+        return _KEY.pack(*self)
 
     @classmethod
     def from_key(cls, key: bytes) -> FileId:

@@ -85,23 +85,25 @@ class TdbDb(TdbBase):
         if_also: Callable[[], bool] | None = None,
         otherwise: Callable[[bytes], bytes | None] | None = None,
     ) -> bool:
-        if if_also is not None:
-            return super().insert(key, value, if_also, otherwise)
-        base.check_lock_order(self)
-        try:
-            self._store(key, value, tdb.INSERT)
-        except RuntimeError as error:
-            if error.args[0] != libtdb.ERR_EXISTS:
-                raise DbError(f"{self.name}: cannot store: {error}") from error
-        else:
-            return True
-        return otherwise is not None and self._insert_otherwise(key, value, otherwise)
-
-    def _insert_otherwise(self, key: bytes, value: bytes, otherwise: Callable[[bytes], bytes | None]) -> bool:
+        if if_also is None:
+            base.check_lock_order(self)
+            try:
+                self._store(key, value, tdb.INSERT)
+            except RuntimeError as error:
+                if error.args[0] != libtdb.ERR_EXISTS:
+                    raise DbError(f"{self.name}: cannot store: {error}") from error
+                if otherwise is None:
+                    return False
+            else:
+                return True
         size = self._lock(key)
+        _held.append(self)
         try:
             stored = self._get(key)
-            changed = value if stored is None else otherwise(stored)
+            if stored is not None:
+                changed = None if otherwise is None else otherwise(stored)
+            else:
+                changed = value if if_also is None or if_also() else None
             if changed is None:
                 return False
             self._store(key, changed)
@@ -109,6 +111,7 @@ class TdbDb(TdbBase):
             raise DbError(f"{self.name}: cannot store: {error}") from error
         finally:
             _chainunlock(self.handle, key, size)
+            base.unlocked(self)
         return True
 
     def delete_if(  # noqa: D102 - inherited
@@ -118,16 +121,17 @@ class TdbDb(TdbBase):
         if_also: Callable[[], bool] | None = None,
         otherwise: Callable[[bytes], bytes | None] | None = None,
     ) -> bool:
-        if if_also is not None:
-            return super().delete_if(key, value, if_also, otherwise)
         size = self._lock(key)
+        _held.append(self)
         try:
             stored = self._get(key)
             if stored == value:
-                self._delete(key)
-            elif otherwise is None or stored is None or (rest := otherwise(stored)) is None:
+                rest = b"" if if_also is None or if_also() else None
+            else:
+                rest = None if otherwise is None or stored is None else otherwise(stored)
+            if rest is None:
                 return False
-            elif rest:
+            if rest:
                 self._store(key, rest)
             else:
                 self._delete(key)
@@ -135,6 +139,7 @@ class TdbDb(TdbBase):
             raise DbError(f"{self.name}: cannot delete: {error}") from error
         finally:
             _chainunlock(self.handle, key, size)
+            base.unlocked(self)
         return True
 
     def write(self, key: bytes, value: bytes) -> None:

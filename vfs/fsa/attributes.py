@@ -26,6 +26,7 @@ from vfs.constants import (
     FILE_ATTRIBUTE_SYSTEM,
     FILE_ATTRIBUTE_TEMPORARY,
 )
+from vfs.file_id import FileId
 from vfs.fsa import known, times
 from vfs.fsa.names import component_to_str
 from vfs.posix import credentials, dosattrib
@@ -209,7 +210,7 @@ def look(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
     if found is not None and found.ctime_ns == ctime_ns and found.path == path:
         return found
     stored, creation_time = load_stored(volume, fd, stat)
-    found = known.KnownFile(ctime_ns, path, complete(volume, stat, path, stored), creation_time)
+    found = known.KnownFile(FileId(*key), ctime_ns, path, complete(volume, stat, path, stored), creation_time)
     if stat.ctime_ns == ctime_ns:
         known.keep(volume, key, found)
     return found

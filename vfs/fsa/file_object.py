@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from stat import S_ISDIR
 from typing import TYPE_CHECKING
 
 from vfs.fsa import access_check
@@ -109,7 +108,7 @@ class FileObject:
         self._name = name
         self.stat = stat
         self.file_id = file_id
-        self.is_directory = S_ISDIR(stat.mode)
+        self.is_directory = stat.mode & 0o170000 == 0o040000
         self.path_only = False
         self.granted_access = 0
         self.withheld_access = 0

@@ -15,6 +15,7 @@ from vfs.access import ACCESS_SYSTEM_SECURITY, DELETE
 from vfs.posix.name_cache import is_settled
 
 if TYPE_CHECKING:
+    from vfs.file_id import FileId
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
@@ -29,6 +30,7 @@ class KnownFile:
 
     Attributes:
         ctime_ns: the change time.
+        file_id: of the file itself, not of a stream.
         path: on-disk spelling, relative to the share; part of the attributes follow from the name.
         file_attributes: all of them.
         creation_time: FILETIME.
@@ -37,9 +39,10 @@ class KnownFile:
         all_rights: all that it grants, DELETE included; 0 if nobody asked.
     """
 
-    __slots__ = ("all_rights", "creation_time", "ctime_ns", "file_attributes", "path", "rights", "token")
+    __slots__ = ("all_rights", "creation_time", "ctime_ns", "file_attributes", "file_id", "path", "rights", "token")
 
-    def __init__(self, ctime_ns: int, path: bytes, file_attributes: int, creation_time: int) -> None:
+    def __init__(self, file_id: FileId, ctime_ns: int, path: bytes, file_attributes: int, creation_time: int) -> None:
+        self.file_id = file_id
         self.ctime_ns = ctime_ns
         self.path = path
         self.file_attributes = file_attributes

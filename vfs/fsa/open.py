@@ -10,15 +10,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import (
-    DELETE,
     FILE_APPEND_DATA,
     FILE_EXECUTE,
     FILE_READ_DATA,
-    FILE_WRITE_ATTRIBUTES,
     FILE_WRITE_DATA,
-    FILE_WRITE_EA,
     MAXIMUM_ALLOWED,
-    map_generic,
 )
 from vfs.constants import (
     FILE_ATTRIBUTE_READONLY,
@@ -27,18 +23,14 @@ from vfs.constants import (
     FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
     FILE_NON_DIRECTORY_FILE,
-    FILE_OPEN_REPARSE_POINT,
     FILE_OPENED,
-    FILE_OVERWRITE,
-    FILE_OVERWRITE_IF,
-    FILE_SUPERSEDE,
 )
-from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, create, names, overwrite, quota, reparse, share, snapshots, streams
 from vfs.fsa.access_check import WRITE_RIGHTS
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, check_veto, open_itself, open_path, resolve
-from vfs.fsa.open_checks import CREATES, OVERWRITES, check_name, check_params
+from vfs.fsa.open_checks import CREATES, check_name
+from vfs.fsa.open_plan import OpenPlan, plan_of
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
 from vfs.locking.breaks import MustWait, settle
 from vfs.locking.kernel_oplock import is_leased, wait_for_owner
@@ -66,16 +58,8 @@ __all__ = ["EaEntry", "FileObject", "MustWait", "OpenOwner", "OpenParams", "open
 
 _RACES: Final = 8
 """How often an open starts anew because a name appeared or vanished under it."""
-_FLAGS: Final = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
 _READ: Final = FILE_READ_DATA | FILE_EXECUTE
-
-_MODES_READ: Final = (os.O_RDONLY,)
-_MODES_WRITE: Final = (os.O_RDWR, os.O_WRONLY, os.O_RDONLY)
-_MODES_READ_WRITE: Final = (os.O_RDWR, os.O_RDONLY)
-_MODES_STATUS: Final = (os.O_RDONLY, os.O_PATH)
-_MODES_PATH: Final = (os.O_PATH,)
-_MODES_ANY: Final = (os.O_RDWR, os.O_RDONLY, os.O_WRONLY, os.O_PATH)
 
 
 def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
@@ -93,22 +77,29 @@ def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: Op
         MustWait: other opens are in the way; `open_when_free` goes on from there.
         NTStatusError: whatever keeps the file from being opened.
     """
-    check_params(params)
+    plan = plan_of(params)
     parsed = names.parse_posix(params.path) if volume.options.posix else names.parse(params.path)
     if parsed.stream or parsed.must_be_file or parsed.must_be_directory:
         if parsed.stream == names.QUOTA_STREAM:
             return _open_quotas(volume, token, params, owner)
         _check_kind_of_name(volume, params, parsed)
+        plan = plan_of(params)
     if volume.vetoed is not None or parsed.path[:1] == b".":
         check_veto(volume, parsed.path)
     if params.timewarp or volume.backend.keeps_snapshots:
         snapshots.redirect(volume, parsed, params)
+        plan = plan_of(params)
     try:
         for _ in range(_RACES):
             if parsed.stream:
                 fo = streams.attempt(volume, token, params, owner, parsed)
             else:
-                fo = _attempt(volume, token, params, owner, parsed.path)
+                try:
+                    if params.create_disposition == FILE_CREATE:
+                        _refuse_existing(volume, parsed.path)
+                    fo = _open_existing(volume, token, params, owner, parsed.path, plan)
+                except NameFreeError as free:
+                    fo = _create(volume, token, params, owner, parsed.path, free.parent)
             if fo is not None:
                 if params.withheld_access:
                     fo.withheld_access = params.withheld_access
@@ -165,7 +156,7 @@ def _open_quotas(volume: Volume, token: SecurityToken, params: OpenParams, owner
     """
     quota.prepare_open(token, params)
     try:
-        fo = _open_existing(volume, token, params, owner, b"")
+        fo = _open_existing(volume, token, params, owner, b"", plan_of(params))
     except OSError as error:
         raise from_oserror(error, "open") from None
     if fo is None:
@@ -206,71 +197,53 @@ def _leased(volume: Volume, params: OpenParams, path: bytes) -> Watch | None:
     return watch
 
 
-def _attempt(
-    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
+def _create(
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes, parent: bytes
 ) -> FileObject | None:
-    """Open or create once; None if another process changed the name meanwhile."""
-    disposition = params.create_disposition
-    try:
-        if disposition == FILE_CREATE:
-            resolve(volume, path)
-            raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
-        return _open_existing(volume, token, params, owner, path)
-    except NameFreeError as free:
-        if disposition not in CREATES:
-            raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "does not exist") from None
-        parent = free.parent
+    """Create what is missing in the directory `parent`; None if another process was faster."""
+    if params.create_disposition not in CREATES:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "does not exist")
     last = path[path.rfind(b"/") + 1 :]
     try:
         return create.create(volume, token, params, owner, parent + b"/" + last if parent else last)
     except FileExistsError:
-        if disposition == FILE_CREATE:
+        if params.create_disposition == FILE_CREATE:
             raise
         return None
 
 
-def _modes(volume: Volume, desired: int, options: int) -> tuple[int, ...]:
-    """Return the access modes to try for `desired`, best first."""
-    if options & FILE_DIRECTORY_FILE:
-        return _MODES_READ if desired & FILE_READ_DATA else _MODES_STATUS
-    if volume.read_only:
-        return _MODES_READ if desired & _READ else _MODES_STATUS
-    if desired & MAXIMUM_ALLOWED and not desired & (_READ | _WRITE):
-        return _MODES_ANY
-    if desired & _WRITE or desired & MAXIMUM_ALLOWED:
-        return _MODES_READ_WRITE if desired & _READ else _MODES_WRITE
-    if desired & _READ:
-        return _MODES_READ
-    # A descriptor that can read would break the lease that is behind an oplock.
-    return _MODES_STATUS if volume.kernel_oplocks is None else _MODES_PATH
+def _refuse_existing(volume: Volume, path: bytes) -> None:
+    """Refuse to create what exists.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_COLLISION.
+        NameFreeError: it does not exist.
+    """
+    resolve(volume, path)
+    raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
 
 
 def _open_existing(
-    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes, plan: OpenPlan
 ) -> FileObject | None:
     """Open what exists ([MS-FSA] 2.1.5.1.2); None if it vanished before it was entered in the share modes."""
-    options = params.create_options
-    disposition = params.create_disposition
-    desired = map_generic(params.desired_access)
-    needed = desired
-    if disposition in OVERWRITES:
-        needed |= FILE_WRITE_DATA | FILE_WRITE_EA | FILE_WRITE_ATTRIBUTES
-        if disposition == FILE_SUPERSEDE:
-            needed |= DELETE
-    flags = _FLAGS | os.O_DIRECTORY if options & FILE_DIRECTORY_FILE else _FLAGS
-    opener = open_itself if options & FILE_OPEN_REPARSE_POINT or volume.options.posix else open_path
-    fd, path, mode = opener(volume, path, _modes(volume, needed, options), flags)
+    bound = volume.read_only or volume.kernel_oplocks is not None
+    opener = open_itself if plan.itself or volume.options.posix else open_path
+    fd, path, mode = opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
     try:
         stat = volume.backend.stat(fd)
-        fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
-        fo.path_only = mode & os.O_PATH != 0
         known = attributes.look(volume, fd, path, stat)
-        fo.file_attributes, fo.creation_time = known.file_attributes, known.creation_time
-        if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and not options & FILE_OPEN_REPARSE_POINT:
+        fo = FileObject(volume, token, owner, fd, path, None, stat, known.file_id)
+        fo.path_only = mode & os.O_PATH != 0
+        file_attributes = fo.file_attributes = known.file_attributes
+        fo.creation_time = known.creation_time
+        if file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and not plan.itself:
             reparse.refuse(fo)
-        _check_kind(fo, options, disposition)
-        _check_attributes(fo, params, desired)
-        fo.granted_access = _grant(fo, known, mode, desired, needed)
+        if fo.is_directory or plan.directory:
+            _check_kind(fo, params.create_options, plan)
+        if file_attributes & FILE_ATTRIBUTE_READONLY or plan.overwrites:
+            _check_attributes(fo, params, plan)
+        fo.granted_access = _grant(fo, known, mode, plan)
         entered = share.enter(fo, params)
     except BaseException:
         os.close(fd)
@@ -279,36 +252,32 @@ def _open_existing(
         os.close(fd)
         return None
     fo.create_action = FILE_OPENED
-    if disposition in OVERWRITES:
+    if plan.overwrites:
         overwrite.overwrite(fo, params)
     return fo
 
 
-def _grant(fo: FileObject, known: KnownFile, mode: int, desired: int, needed: int) -> int:
-    """Return the access that the handle gets.
-
-    Args:
-        fo: the open in the making.
-        known: what is known of its file.
-        mode: access mode of the descriptor.
-        desired: what was asked for, generic bits mapped.
-        needed: the same with what the disposition needs.
+def _grant(fo: FileObject, known: KnownFile, mode: int, plan: OpenPlan) -> int:
+    """Return the access that the handle gets, with a descriptor of access mode `mode`.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD.
         OSError: what decides cannot be read.
     """
     volume, token = fo.volume, fo.token
+    desired, needed = plan.desired, plan.needed
     if known.token is token and not needed & ~known.rights and not (volume.read_only and needed & WRITE_RIGHTS):
         granted = needed
     else:
         granted = access_check.check_open(volume, token, fo.fd, fo.path, fo.stat, needed)
         known.note(token, granted)
-    if not fo.is_directory and not fo.stat.is_symlink:
+    if mode != os.O_RDWR and not fo.is_directory and not fo.stat.is_symlink:
         granted = _limit(granted, mode, needed)
-        if desired & MAXIMUM_ALLOWED and fo.file_attributes & FILE_ATTRIBUTE_READONLY:
-            granted &= ~_WRITE
-    return granted if desired & MAXIMUM_ALLOWED else granted & desired
+    if not desired & MAXIMUM_ALLOWED:
+        return granted & desired
+    if fo.file_attributes & FILE_ATTRIBUTE_READONLY and not fo.is_directory and not fo.stat.is_symlink:
+        granted &= ~_WRITE
+    return granted
 
 
 def _limit(granted: int, mode: int, needed: int) -> int:
@@ -331,25 +300,25 @@ def _limit(granted: int, mode: int, needed: int) -> int:
     return granted & ~lacking
 
 
-def _check_kind(fo: FileObject, options: int, disposition: int) -> None:
+def _check_kind(fo: FileObject, options: int, plan: OpenPlan) -> None:
     if fo.is_directory:
         if options & FILE_NON_DIRECTORY_FILE:
             raise NTStatusError(STATUS_FILE_IS_A_DIRECTORY, "a file was asked for")
-        if disposition in OVERWRITES:
+        if plan.overwrites:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "a directory cannot be overwritten")
         if options & FILE_DELETE_ON_CLOSE and not fo.path:
             raise NTStatusError(STATUS_ACCESS_DENIED, "the share's root stays")
-    elif options & FILE_DIRECTORY_FILE and not fo.stat.is_symlink:
+    elif not fo.stat.is_symlink:
         # A link opened as such may stand for either.
         raise NTStatusError(STATUS_NOT_A_DIRECTORY, "a directory was asked for")
 
 
-def _check_attributes(fo: FileObject, params: OpenParams, desired: int) -> None:
+def _check_attributes(fo: FileObject, params: OpenParams, plan: OpenPlan) -> None:
     """What READONLY, HIDDEN and SYSTEM forbid ([MS-FSA] 2.1.5.1.2)."""
     if fo.file_attributes & FILE_ATTRIBUTE_READONLY:
-        if desired & _WRITE and not fo.is_directory:
+        if plan.desired & _WRITE and not fo.is_directory:
             raise NTStatusError(STATUS_ACCESS_DENIED, "read-only file")
         if params.create_options & FILE_DELETE_ON_CLOSE and not fo.volume.options.delete_readonly:
             raise NTStatusError(STATUS_CANNOT_DELETE, "read-only file")
-    if params.create_disposition in {FILE_SUPERSEDE, FILE_OVERWRITE, FILE_OVERWRITE_IF}:
+    if plan.overwrites:
         overwrite.check_attributes(fo, params.file_attributes)

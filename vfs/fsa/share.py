@@ -44,7 +44,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
         fo.handle_id = fo.owner.handle_id
     volume = fo.volume
     modes = volume.share_modes
-    path = fo.full_path
+    path = volume.full_path(fo.path) if fo.stream is None else fo.full_path
     level = leasing.requested_level(fo)
     if not params.attempts:  # else others are watched, and we are among the watchers
         entered = alone.enter(fo, params, path, level)
