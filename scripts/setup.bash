@@ -9,7 +9,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=$ROOT/.venv
 
 RUN_PACKAGES=(python3 python3-tdb python3-venv)
-TEST_PACKAGES=(acl attr iproute2 iptables procps samba samba-testsuite samba-vfs-modules smbclient strace tdb-tools)
+TEST_PACKAGES=(acl attr btrfs-progs iproute2 iptables procps samba samba-testsuite samba-vfs-modules smbclient strace tdb-tools xfsprogs)
 
 say() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
