@@ -32,11 +32,12 @@ from smbd.daemons import channel
 from smbd.daemons.channel import Answer, ChildEnded, Message, Order, Question
 from smbd.daemons.helper import run_helper
 from smbd.daemons.supervisor import Supervisor
+from smbd.holes import fill_holes
 from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
 from smbd.pidfile import PidFile, running_pid
 from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
-from smbd.preload import fill_pools, warm_up
+from smbd.preload import warm_up
 from smbd.rehearsal import rehearse
 from smbd.sdnotify import Notifier
 from smbd.successor import Successor
@@ -138,7 +139,7 @@ class Parent:
             rehearse(self._inheritance)
         setproctitle("smbd: parent")
         gc.collect()
-        fill_pools()
+        fill_holes()
         gc.freeze()  # what exists now is shared with all workers: no collection may touch (and so copy) it
         if predecessor:
             _log.log(NOTICE, "process %d is stopped, process %d goes on in its place", predecessor, os.getpid())

@@ -34,8 +34,8 @@ from smbd.auth.password import NT_HASH_LENGTH
 from smbd.auth.private_file import open_private
 from smbd.auth.unix_user import process_user
 from smbd.config.loadparm import Config
+from smbd.holes import fill_holes
 from smbd.postfork import Inheritance, SignalMask
-from smbd.preload import fill_pools
 from smbd.rehearsal_client import RehearsalClient
 from smbd.worker import run_worker
 from vfs.posix import credentials
@@ -149,7 +149,7 @@ def _serve(inherit: Callable[[], Inheritance], connections: list[socket.socket])
             if used:
                 sys.setprofile(None)
                 gc.collect()
-                fill_pools()
+                fill_holes()
                 _gather(used)
                 used.clear()
     finally:

@@ -9,7 +9,7 @@ from types import FunctionType
 
 import pytest
 
-from smbd import log, preload, rehearsal
+from smbd import log, rehearsal
 from smbd.auth.passdb import Passdb
 from smbd.config.loadparm import load_config
 from smbd.confsource import ConfigSource
@@ -100,10 +100,3 @@ def test_code_that_ran_is_copied_once_and_still_runs():
     assert counted() == 42
     others = [thing for thing in gc.get_objects() if type(thing) is FunctionType and thing.__code__ is code]
     assert not others
-
-
-def test_objects_made_after_the_filling_come_from_fresh_pools():
-    preload.fill_pools()
-    made = [bytes(300) for _ in range(20)]
-    pools = {id(thing) // preload._POOL_SIZE for thing in made}
-    assert len(pools) <= 2
