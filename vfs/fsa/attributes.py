@@ -209,10 +209,11 @@ def look(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
     ctime_ns = stat.ctime_ns
     if found is not None and found.ctime_ns == ctime_ns and found.path == path:
         return found
+    read_ns = time.time_ns()  # before the reading, or a change behind it could be stamped as those before
     stored, creation_time = load_stored(volume, fd, stat)
     found = known.KnownFile(FileId(*key), ctime_ns, path, complete(volume, stat, path, stored), creation_time)
     if stat.ctime_ns == ctime_ns:
-        known.keep(volume, key, found)
+        known.keep(volume, key, found, read_ns)
     return found
 
 

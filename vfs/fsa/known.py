@@ -8,7 +8,6 @@ kernel first: it has the last word on who may open what.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import ACCESS_SYSTEM_SECURITY, DELETE
@@ -34,12 +33,15 @@ class KnownFile:
         path: on-disk spelling, relative to the share; part of the attributes follow from the name.
         file_attributes: all of them.
         creation_time: FILETIME.
+        ea_size: EaSize; -1 if nobody asked.
         token: the last one whose rights were looked at.
         rights: which the file itself grants to it, as far as somebody asked.
         all_rights: all that it grants, DELETE included; 0 if nobody asked.
     """
 
-    __slots__ = ("all_rights", "creation_time", "ctime_ns", "file_attributes", "file_id", "path", "rights", "token")
+    __slots__ = (
+        "all_rights", "creation_time", "ctime_ns", "ea_size", "file_attributes", "file_id", "path", "rights", "token",
+    )  # fmt: skip
 
     def __init__(self, file_id: FileId, ctime_ns: int, path: bytes, file_attributes: int, creation_time: int) -> None:
         self.file_id = file_id
@@ -47,6 +49,7 @@ class KnownFile:
         self.path = path
         self.file_attributes = file_attributes
         self.creation_time = creation_time
+        self.ea_size = -1
         self.token: SecurityToken | None = None
         self.rights = 0
         self.all_rights = 0
@@ -59,11 +62,11 @@ class KnownFile:
         self.rights |= rights & ~_ELSEWHERE
 
 
-def keep(volume: Volume, key: tuple[int, int], known: KnownFile) -> None:
-    """Keep what was just read of the file `key` (device and inode), if a change could not go unnoticed."""
+def keep(volume: Volume, key: tuple[int, int], known: KnownFile, read_ns: int) -> None:
+    """Keep what was read after `read_ns` of the file `key` (device and inode), if no change can go unnoticed."""
     files = volume.known
     files.pop(key, None)
-    if is_settled(known.ctime_ns, time.time_ns()) and volume.backend.stamps_attributes:
+    if is_settled(known.ctime_ns, read_ns) and volume.backend.stamps_attributes:
         if len(files) >= MAX_FILES:
             del files[next(iter(files))]
         files[key] = known

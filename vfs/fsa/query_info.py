@@ -65,14 +65,17 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
     try:
         pending = fo.follow()
         status = fo.stat = volume.backend.stat(fo.fd)
-        fo.file_attributes, fo.creation_time = attributes.load(volume, fo.fd, fo.path, status)
+        known = attributes.look(volume, fo.fd, fo.path, status)
+        fo.file_attributes, fo.creation_time = known.file_attributes, known.creation_time
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
         result = _file_stat(fo, status, pending)
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
             result.reparse_tag = reparse.tag_of(fo)
         if with_ea_size:
-            result.ea_size = ea.size(fo)
+            if known.ea_size < 0:
+                known.ea_size = ea.size(fo)
+            result.ea_size = known.ea_size
     except OSError as error:
         raise from_oserror(error, "stat") from None
     return result

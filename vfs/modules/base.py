@@ -114,8 +114,8 @@ class VfsModule(PosixBackend):
         next: the backend beneath.
         options: the module's own options.
         direct: descriptors may be read behind the module's back (``sendfile``).
-        stamps_attributes: what `fgetxattr` reads changes only together with the change time of the file; taken for
-            untrue if the module overrides that.
+        stamps_attributes: what `fgetxattr` and `flistxattr` read changes only together with the change time of the
+            file; taken for untrue if the module overrides one of them.
     """
 
     interface_version = 0
@@ -126,7 +126,9 @@ class VfsModule(PosixBackend):
         self.options = options
         self.direct = next.direct and type(self).preadv is VfsModule.preadv
         self.keeps_snapshots = next.keeps_snapshots
-        self.stamps_attributes = next.stamps_attributes and type(self).fgetxattr is VfsModule.fgetxattr
+        self.stamps_attributes = next.stamps_attributes and (
+            type(self).fgetxattr is VfsModule.fgetxattr and type(self).flistxattr is VfsModule.flistxattr
+        )
         self.shown_name, self.disk_name = next.shown_name, next.disk_name
         for name in OPERATIONS:
             if getattr(type(self), name) is getattr(VfsModule, name):

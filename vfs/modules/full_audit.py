@@ -76,7 +76,7 @@ class FullAudit(VfsModule):
         self._failure = _chosen(options.words("failure", "none"))
         self._level = _PRIORITIES.get(options.text("priority", "NOTICE").upper(), logging.INFO)
         self.direct = next.direct and "pread" not in self._success
-        self.stamps_attributes = next.stamps_attributes and "getxattr" not in self._success
+        self.stamps_attributes = next.stamps_attributes and not self._success & {"fgetxattr", "flistxattr"}
         for operation, name in _NAMES.items():
             if name in self._success or name in self._failure:
                 setattr(self, operation, self._wrap(operation, name, getattr(next, operation)))

@@ -18,7 +18,7 @@ from vfs.constants import (
     FILE_ATTRIBUTE_HIDDEN,
     FILE_ATTRIBUTE_SYSTEM,
 )
-from vfs.fsa import close, known, security
+from vfs.fsa import attributes, close, known, security
 from vfs.fsa.file_object import FileObject
 from vfs.posix import credentials, dosattrib
 from vfs.posix.name_cache import is_settled
@@ -31,7 +31,7 @@ _SECOND = 1_000_000_000
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The extended attributes that were read; time passes at once."""
-    monkeypatch.setattr(known.time, "time_ns", lambda: (1 << 62))
+    monkeypatch.setattr(attributes.time, "time_ns", lambda: (1 << 62))
     return []
 
 

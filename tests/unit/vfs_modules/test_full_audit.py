@@ -61,3 +61,8 @@ def test_nothing_is_logged_unless_asked_for(stacked, lines):
 def test_unknown_operations_are_refused(stacked):
     with pytest.raises(ModuleError, match="no operation opne"):
         stacked("full_audit", full_audit__success="opne")
+
+
+@pytest.mark.parametrize(("success", "stamps"), [("fgetxattr", False), ("flistxattr", False), ("pread", True)])
+def test_attributes_are_read_each_time_if_that_is_told(stacked, success, stamps):
+    assert stacked("full_audit", full_audit__success=success).volume.backend.stamps_attributes is stamps
