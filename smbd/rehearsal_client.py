@@ -11,6 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
+from spnego._spnego import NegState, NegTokenInit, NegTokenResp, pack_mech_type_list, unpack_token
+
 from smbd.auth.passdb import SamAccount
 from smbd.auth.password import ntowfv2
 from smbd.crypto.kdf import derive_session_keys
@@ -18,15 +20,7 @@ from smbd.crypto.preauth import PreauthHash
 from smbd.crypto.signing import Signer, make_signer
 from smbd.gensec import ntlm_crypto, ntlm_messages
 from smbd.gensec.ntlm_messages import MIC_LENGTH, NTLMSSP_SIGNATURE
-from smbd.gensec.spnego_messages import (
-    ACCEPT_INCOMPLETE,
-    OID_NTLMSSP,
-    NegTokenResp,
-    pack_init,
-    pack_mech_types,
-    pack_resp,
-    unpack,
-)
+from smbd.gensec.spnego import OID_NTLMSSP
 from smbd.wire import constants
 from smbd.wire.close import CloseRequest
 from smbd.wire.create import CreateRequest, CreateResponse
@@ -161,14 +155,13 @@ class RehearsalClient:
     def _log_in(self) -> None:
         """NTLMv2 in SPNEGO, with all three of their checksums."""
         negotiate = _NEGOTIATE.pack(NTLMSSP_SIGNATURE, 1, _NTLM_FLAGS)
-        init = pack_init([OID_NTLMSSP], mech_token=negotiate)
+        init = NegTokenInit(mech_types=[OID_NTLMSSP], mech_token=negotiate).pack()
         answer = self._setup(init, more=True)
-        response = unpack(bytes(SessionSetupResponse.unpack(answer).security_buffer))
-        challenge = response.response_token if isinstance(response, NegTokenResp) else None
-        authenticate, key = self._authenticate(negotiate, challenge or b"")
-        mech_list = pack_mech_types([OID_NTLMSSP])
+        challenge = unpack_token(bytes(SessionSetupResponse.unpack(answer).security_buffer)).response_token
+        authenticate, key = self._authenticate(negotiate, challenge)
+        mech_list = pack_mech_type_list([OID_NTLMSSP])
         mic = ntlm_crypto.first_signature(_NTLM_FLAGS, key, ntlm_crypto.CLIENT, mech_list)
-        self._setup(pack_resp(ACCEPT_INCOMPLETE, token=authenticate, mic=mic))
+        self._setup(NegTokenResp(NegState.accept_incomplete, None, authenticate, mic).pack())
         algorithm = constants.SMB2_SIGNING_AES_CMAC
         for context in self._agreed.contexts:
             if context.context_type == constants.SMB2_SIGNING_CAPABILITIES:

@@ -17,7 +17,7 @@ from smbd.auth.account_flags import ACB_PWNOTREQ
 from smbd.auth.context import AuthContext
 from smbd.auth.guest import guest_user
 from smbd.auth.passdb import SamAccount
-from smbd.auth.password import EMPTY_NT_HASH, NT_HASH_LENGTH, ntowfv2, verify_ntlmv2
+from smbd.auth.password import NT_HASH_LENGTH, nt_hash, ntowfv2, verify_ntlmv2
 from smbd.auth.restrictions import check_account, check_not_locked_out
 from smbd.auth.session_info import SessionInfo
 from smbd.auth.token import build_guest_token, build_token
@@ -149,7 +149,7 @@ def _stored_hash(context: AuthContext, account: SamAccount | None) -> bytes:
     if account is None:
         return b""
     if account.acct_flags & ACB_PWNOTREQ and context.config.globals.null_passwords:
-        return account.nt_hash or EMPTY_NT_HASH
+        return account.nt_hash or nt_hash("")
     return account.nt_hash
 
 

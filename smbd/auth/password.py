@@ -1,7 +1,6 @@
 """What is kept of a password, and the proof that a client knows it ([MS-NLMP] 3.3.2).
 
-MD4 is long broken and yet what NTLM is made of. OpenSSL 3 has put it away, so pyspnego's is used: by who sets a
-password. The server never needs it, and pyspnego with all it imports is a fifth of its memory.
+MD4 is long broken and yet what NTLM is made of. OpenSSL 3 has put it away, so pyspnego's is used.
 """
 
 from __future__ import annotations
@@ -9,16 +8,14 @@ from __future__ import annotations
 import hmac
 from typing import Final
 
+from spnego._ntlm_raw.md4 import md4
+
 NT_HASH_LENGTH: Final = 16
-#: NTOWFv1 of the empty password.
-EMPTY_NT_HASH: Final = bytes.fromhex("31d6cfe0d16ae931b73c59d7e0c089c0")
 _PROOF_LENGTH: Final = 16
 
 
 def nt_hash(password: str) -> bytes:
     """NTOWFv1: MD4 of the password in UTF-16."""
-    from spnego._ntlm_raw.md4 import md4
-
     return md4(password.encode("utf-16-le", "surrogatepass"))
 
 

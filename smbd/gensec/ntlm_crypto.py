@@ -1,22 +1,18 @@
 """Keys and checksums of NTLM ([MS-NLMP] 3.3.2 and 3.4).
 
-RC4, MD5 and HMAC-MD5 are what the protocol consists of.
+RC4, MD5 and HMAC-MD5 are what the protocol consists of; pyspnego brings them all.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import struct
 from typing import Final
 
-from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
-from cryptography.hazmat.primitives.ciphers import Cipher
+from spnego._ntlm_raw.crypto import rc4init, rc4k, sealkey, signkey
 
 from smbd.gensec.ntlm_messages import (
     MIC_LENGTH,
-    NTLMSSP_NEGOTIATE_56,
-    NTLMSSP_NEGOTIATE_128,
     NTLMSSP_NEGOTIATE_EXTENDED_SESSIONSECURITY,
     NTLMSSP_NEGOTIATE_KEY_EXCH,
     NTLMSSP_NEGOTIATE_SIGN,
@@ -28,18 +24,13 @@ _SIGNATURE_VERSION: Final = 1
 _CHECKSUM_LENGTH: Final = 8
 _FIRST_SEQUENCE_NUMBER: Final = 0
 
-#: Who sends, as the names of its keys have it.
-CLIENT: Final = b"client-to-server"
-SERVER: Final = b"server-to-client"
-
-# Bytes of the session key that count where less than 128 bits were negotiated.
-_LENGTH_56: Final = 7
-_LENGTH_40: Final = 5
+CLIENT: Final = "initiate"
+SERVER: Final = "accept"
 
 
 def exchange_key(key_exchange_key: bytes, encrypted: bytes) -> bytes:
     """Decrypt the client's random session key ([MS-NLMP] 3.4.5.1)."""
-    return _rc4(key_exchange_key, encrypted)
+    return rc4k(key_exchange_key, encrypted)
 
 
 def compute_mic(
@@ -54,7 +45,7 @@ def compute_mic(
     return mac.digest()
 
 
-def first_signature(flags: int, session_key: bytes, sender: bytes, message: bytes) -> bytes:
+def first_signature(flags: int, session_key: bytes, sender: str, message: bytes) -> bytes:
     """Sign the first message of a direction: NTLMSSP_MESSAGE_SIGNATURE with extended session security.
 
     SPNEGO's mechListMIC is the only message that SMB signs this way, so there is no state to keep: sequence
@@ -70,29 +61,12 @@ def first_signature(flags: int, session_key: bytes, sender: bytes, message: byte
         # Clients that ask for no integrity (NTLMSSP_NEGOTIATE_ALWAYS_SIGN alone) send and expect this dummy.
         return _SIGNATURE.pack(_SIGNATURE_VERSION, b"", _FIRST_SEQUENCE_NUMBER)
     sequence = _FIRST_SEQUENCE_NUMBER.to_bytes(4, "little")
-    checksum = hmac.digest(_derived(session_key, sender, b"signing"), sequence + message, "md5")[:_CHECKSUM_LENGTH]
+    checksum = hmac.digest(signkey(flags, session_key, sender), sequence + message, "md5")[:_CHECKSUM_LENGTH]
     if flags & NTLMSSP_NEGOTIATE_KEY_EXCH:
-        checksum = _rc4(_seal_key(flags, session_key, sender), checksum)
+        checksum = rc4init(sealkey(flags, session_key, sender)).update(checksum)
     return _SIGNATURE.pack(_SIGNATURE_VERSION, checksum, _FIRST_SEQUENCE_NUMBER)
 
 
 def can_sign(flags: int) -> bool:
     """Tell whether `first_signature` applies: the older signatures are not offered."""
     return bool(flags & NTLMSSP_NEGOTIATE_EXTENDED_SESSIONSECURITY)
-
-
-def _seal_key(flags: int, session_key: bytes, sender: bytes) -> bytes:
-    """SEALKEY of [MS-NLMP] 3.4.5.3 with extended session security."""
-    if not flags & NTLMSSP_NEGOTIATE_128:
-        session_key = session_key[: _LENGTH_56 if flags & NTLMSSP_NEGOTIATE_56 else _LENGTH_40]
-    return _derived(session_key, sender, b"sealing")
-
-
-def _derived(key: bytes, sender: bytes, purpose: bytes) -> bytes:
-    """SIGNKEY and SEALKEY: MD5 over the key and a constant with its name ([MS-NLMP] 3.4.5.2, 3.4.5.3)."""
-    constant = b"session key to %s %s key magic constant\0" % (sender, purpose)
-    return hashlib.md5(key + constant, usedforsecurity=False).digest()
-
-
-def _rc4(key: bytes, data: bytes) -> bytes:
-    return Cipher(ARC4(key), mode=None).encryptor().update(data)

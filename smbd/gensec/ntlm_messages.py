@@ -1,17 +1,17 @@
 """NTLM messages as bytes ([MS-NLMP] 2.2): what the client sent is read where it lies.
 
-The proof, the MIC and the signature cover bytes, so nothing of a client's message is ever packed again.
+The proof, the MIC and the signature cover bytes, so nothing of a client's message is ever packed again. Only
+the CHALLENGE, which is ours, is built with pyspnego's structures.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import struct
-import time
 from typing import Final
 
 import msgspec
-
-from smbd.wire.dtyp import filetime_from_ns
+from spnego._ntlm_raw.messages import AvId, Challenge, FileTime, TargetInfo, Version
 
 NTLMSSP_SIGNATURE: Final = b"NTLMSSP\0"
 
@@ -33,31 +33,18 @@ NTLMSSP_NEGOTIATE_KEY_EXCH: Final = 0x40000000
 NTLMSSP_NEGOTIATE_56: Final = 0x80000000
 
 MSV_AV_EOL: Final = 0
-MSV_AV_NB_COMPUTER_NAME: Final = 1
-MSV_AV_NB_DOMAIN_NAME: Final = 2
-MSV_AV_DNS_COMPUTER_NAME: Final = 3
-MSV_AV_DNS_DOMAIN_NAME: Final = 4
-MSV_AV_TIMESTAMP: Final = 7
 MSV_AV_FLAGS: Final = 6
 MSV_AV_FLAG_MIC_PRESENT: Final = 0x00000002
 
 _TYPE_NEGOTIATE: Final = 1
-_TYPE_CHALLENGE: Final = 2
 _TYPE_AUTHENTICATE: Final = 3
 _OEM: Final = "cp850"
 
 _NEGOTIATE: Final = struct.Struct("<8sII")
 # Six fields of length, maximal length (ignored) and offset, then the flags.
 _AUTHENTICATE: Final = struct.Struct("<8sIH2xIH2xIH2xIH2xIH2xIH2xII")
-# Length, maximal length and offset of a field; the flags and the challenge between two of them; a Version.
-_CHALLENGE: Final = struct.Struct("<8sIHHII8s8xHHI8s")
-_VERSION: Final = struct.Struct("<BBH3xB")
 _AV_PAIR: Final = struct.Struct("<HH")
 _DWORD: Final = struct.Struct("<I")
-_QWORD: Final = struct.Struct("<Q")
-
-#: For people who read traces: 6.1 is what clients know from Samba; the NTLM revision is always 15.
-_OUR_VERSION: Final = _VERSION.pack(6, 1, 0, 15)
 
 # The payload of an AUTHENTICATE begins behind the fixed part, a Version and a MIC; both may be absent.
 _MIC_AFTER_VERSION: Final = 72
@@ -191,28 +178,18 @@ def pack_challenge(
 
     The timestamp in the target information makes clients send a MIC and leave out the LM response.
     """
-    target_name = netbios_name.encode("utf-16-le" if flags & NTLMSSP_NEGOTIATE_UNICODE else _OEM)
-    target_info = b"".join((
-        _av_text(MSV_AV_NB_DOMAIN_NAME, netbios_name),
-        _av_text(MSV_AV_NB_COMPUTER_NAME, netbios_name),
-        _av_text(MSV_AV_DNS_DOMAIN_NAME, dns_domain),
-        _av_text(MSV_AV_DNS_COMPUTER_NAME, dns_name),
-        _av_pair(MSV_AV_TIMESTAMP, _QWORD.pack(filetime_from_ns(time.time_ns()))),
-        _av_pair(MSV_AV_EOL, b""),
-    ))
-    name_length, info_length = len(target_name), len(target_info)
-    at = _CHALLENGE.size
-    fixed = _CHALLENGE.pack(
-        NTLMSSP_SIGNATURE, _TYPE_CHALLENGE, name_length, name_length, at,
-        flags | NTLMSSP_REQUEST_TARGET | NTLMSSP_NEGOTIATE_TARGET_INFO, server_challenge,
-        info_length, info_length, at + name_length, _OUR_VERSION if flags & NTLMSSP_NEGOTIATE_VERSION else b"",
-    )  # fmt: skip
-    return fixed + target_name + target_info
-
-
-def _av_pair(av_id: int, value: bytes) -> bytes:
-    return _AV_PAIR.pack(av_id, len(value)) + value
-
-
-def _av_text(av_id: int, text: str) -> bytes:
-    return _av_pair(av_id, text.encode("utf-16-le"))
+    target_info = TargetInfo()
+    target_info[AvId.nb_domain_name] = netbios_name
+    target_info[AvId.nb_computer_name] = netbios_name
+    target_info[AvId.dns_domain_name] = dns_domain
+    target_info[AvId.dns_computer_name] = dns_name
+    target_info[AvId.timestamp] = FileTime.now(tz=dt.UTC)
+    return Challenge(
+        flags=flags,
+        server_challenge=server_challenge,
+        target_name=netbios_name,
+        target_info=target_info,
+        # The version is for people who read traces; 6.1 is what clients know from Samba.
+        version=Version(major=6, minor=1, build=0) if flags & NTLMSSP_NEGOTIATE_VERSION else None,
+        encoding=_OEM,
+    ).pack()

@@ -11,7 +11,7 @@ from spnego._spnego import NegState, NegTokenInit, NegTokenResp, pack_mech_type_
 from smbd.auth.context import AuthContext
 from smbd.gensec import negotiate_token, start_acceptor
 from smbd.gensec.ntlmssp import NtlmAcceptor
-from smbd.gensec.spnego import SpnegoAcceptor
+from smbd.gensec.spnego import OID_NTLMSSP, SpnegoAcceptor
 from tests.unit.auth.support import PASSWORD, make_context
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
@@ -20,7 +20,6 @@ from vfs.ntstatus import (
     NTStatusError,
 )
 
-OID_NTLMSSP = "1.3.6.1.4.1.311.2.2.10"
 OID_KERBEROS = "1.2.840.113554.1.2.2"
 
 
