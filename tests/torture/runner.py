@@ -113,6 +113,12 @@ def run_leaf(
     return Report(name, result, time.monotonic() - began, text, new_log)
 
 
+def _directory(name: str) -> str:
+    """A directory for the server of one test: short, as the paths of its sockets have a limit."""
+    suite, _, leaf = name.rpartition(".")
+    return suite if suite.endswith(f".{leaf}") else name
+
+
 def run(
     names: Iterable[str],
     make_server: Callable[[str, Setup], Server],
@@ -160,7 +166,7 @@ def run(
                         return
                     setup = setup_of(name)
                     with contextlib.ExitStack() as own:
-                        used = own.enter_context(make_server(name, setup)) if setup.wants_server else server
+                        used = own.enter_context(make_server(_directory(name), setup)) if setup.wants_server else server
                         report = run_leaf(used, name, limit=setup.limit or limit, options=further, setup=setup)
                     with lock:
                         reports.append(report)
