@@ -41,7 +41,7 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
     """
     volume = fo.volume
     modes = volume.share_modes
-    key = fo.file_id.key()
+    key = fo.key
     if_also = None
     if level != OPLOCK_NONE:
         if volume.kernel_oplocks is not None or fo.is_directory:
@@ -89,11 +89,11 @@ def leave(fo: FileObject) -> bool:
     modes = fo.volume.share_modes
     oplock = fo.oplock
     if oplock is None or oplock.level != OPLOCK_LEASE:
-        return modes.delete_if(fo.file_id.key(), fo.alone, None, partial(parted, fo.alone))
+        return modes.delete_if(fo.key, fo.alone, None, partial(parted, fo.alone))
     if modes.leases is None:
         return False
     return modes.delete_if(
-        fo.file_id.key(),
+        fo.key,
         fo.alone,
         partial(modes.leases.end, fo.owner.client_guid, oplock.lease_key, oplock.stored),
     )

@@ -191,7 +191,7 @@ def end_break(modes: ShareModeLock, entry: ShareModeEntry, breaking_to: int | No
 def _cookie(fo: FileObject, path: bytes, stat: Stat | None) -> DurableCookie:
     oplock = fo.oplock
     return DurableCookie(
-        fo.file_id.key(),
+        fo.key,
         fo.volume.share_path,
         path,
         _ANY if stat is None else stat.size,

@@ -27,6 +27,7 @@ class FileObject:
 
     Attributes:
         fd: descriptor; an O_PATH one if `path_only`. -1 after `close_file`.
+        file_id, key: which file, or stream, it is, and the key of its records; `identify` sets both.
         path: unix path relative to the share as spelled on disk; empty is the root. Of a stream: of its file.
         granted_access: what the opener was given; every operation checks against it.
         withheld_access: what the opener may think it was given beyond that, of a file that cannot change.
@@ -66,6 +67,7 @@ class FileObject:
         "granted_access",
         "handle_id",
         "is_directory",
+        "key",
         "known",
         "lock_count",
         "mode",
@@ -107,7 +109,7 @@ class FileObject:
         self.path = path
         self._name = name
         self.stat = stat
-        self.file_id = file_id
+        self.identify(file_id)
         self.is_directory = stat.mode & 0o170000 == 0o040000
         self.path_only = False
         self.granted_access = 0
@@ -133,6 +135,11 @@ class FileObject:
         self.known = b""
         self.no_readers: bytes | None = None
         self.stream: XattrStream | None = None
+
+    def identify(self, file_id: FileId) -> None:
+        """Take another file id, and the key that goes with it."""
+        self.file_id = file_id
+        self.key = file_id.key()
 
     @property
     def name(self) -> str:
@@ -210,7 +217,7 @@ class FileObject:
 
         Costs one look into the database as long as nothing changes there. A stream that went is delete-pending.
         """
-        stored = self.volume.share_modes.parse(self.file_id.key())
+        stored = self.volume.share_modes.parse(self.key)
         if stored is None:
             return self.stream is not None
         mine = self.alone

@@ -104,7 +104,7 @@ def join(fo: FileObject, granted: int, others: Iterable[ShareModeEntry]) -> Oplo
     if fo.is_directory:
         wanted &= ~LEASE_WRITE
         granted &= ~LEASE_WRITE
-    file_id = fo.file_id.key()
+    file_id = fo.key
     with leases.lock(owner.client_guid, request.key) as locked:
         lease = locked.lease
         fresh = lease is None

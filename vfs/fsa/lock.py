@@ -143,7 +143,7 @@ def check_access(fo: FileObject, start: int, length: int, *, write: bool) -> Non
     byte_locks = fo.volume.checked_locks
     if byte_locks is None:
         return
-    raw = byte_locks.parse(fo.file_id.key())
+    raw = byte_locks.parse(fo.key)
     if raw is not None and byte_locks.access_conflict(raw, owner_of(fo), start, length, write=write) is not None:
         raise NTStatusError(STATUS_FILE_LOCK_CONFLICT, "locked")
 

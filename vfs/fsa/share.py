@@ -51,7 +51,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
         if entered is not None:
             return entered
     if level == OPLOCK_LEASE:
-        leasing.check_key(volume, fo.owner, fo.file_id.key(), path)
+        leasing.check_key(volume, fo.owner, fo.key, path)
     watch: Watch | None = None
     to_break: list[Break] = []
     with modes.lock(fo.file_id) as lock:

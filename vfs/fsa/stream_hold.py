@@ -59,7 +59,7 @@ class StreamHold:
     def is_there(self) -> bool:
         """Tell whether the open still has its stream, without locking; costs one look into the database."""
         fo = self._fo
-        stored = fo.volume.share_modes.parse(fo.file_id.key())
+        stored = fo.volume.share_modes.parse(fo.key)
         if stored is None:
             return False
         if stored != self._seen:

@@ -150,6 +150,7 @@ def _move(fo: FileObject, new_id: FileId, old: bytes) -> None:
                 with modes.leases.lock(entry.client_guid, entry.lease_key) as locked:
                     if locked.lease is not None:
                         locked.lease.files = [*locked.lease.files, LeaseFile(new_id.key(), fo.full_path)]
-    old_id, fo.file_id = fo.file_id, new_id
+    old_id = fo.file_id
+    fo.identify(new_id)
     with modes.lock(old_id) as lock:
         lock.remove(owner.server_id, owner.open_id)

@@ -306,7 +306,7 @@ def become_file(fo: FileObject) -> None:
         fo.stream.close()
     fo.stream = None
     fo.is_directory = fo.stat.is_directory
-    fo.file_id = file_id_of(fo.stat, "")
+    fo.identify(file_id_of(fo.stat, ""))
     fo.delete_on_close = fo.posix_delete = False
 
 

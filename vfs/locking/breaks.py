@@ -114,7 +114,7 @@ def ask_owner(fo: FileObject, state: int) -> None:
     """Ask the owner of `fo` itself to go down to `state`: somebody who is not in the share modes wants that."""
     owner = fo.owner
     fo.volume.share_modes.send_break(
-        owner.server_id, _encode(BreakRequest(fo.file_id.key(), owner.open_id, state))
+        owner.server_id, _encode(BreakRequest(fo.key, owner.open_id, state))
     )
 
 
@@ -125,8 +125,7 @@ def contend_level2(fo: FileObject) -> None:
     which also tells whether others have taken ARCHIVE from the file.
     """
     modes = fo.volume.share_modes
-    key = fo.file_id.key()
-    stored = modes.parse(key)
+    stored = modes.parse(fo.key)
     if stored is None or not concerns_writers(stored) or stored == fo.no_readers:
         return
     owner = fo.owner
