@@ -24,10 +24,15 @@ _FILLING_MAX: Final = 10_000
 _ROW: Final = 4
 """So many blocks one behind the other are no accident."""
 
-# The C library's malloc: what is larger than a large hole comes from fresh memory anyway.
+# The C library's malloc: sizes of blocks, and what it adds to each at most.
 _MALLOC_STEP: Final = 16
 _MALLOC_SMALL: Final = 1024
-_MALLOC_LARGE: Final = (8192, 4096, 2048)
+_MALLOC_LARGE: Final = (65536, 32768, 16384, 8192, 4096, 2048)
+_MALLOC_HEAD: Final = 32
+_MALLOC_ROW: Final = 8
+"""More than it keeps at hand of each size."""
+_MALLOC_MAX: Final = 1 << 20
+"""Bytes in blocks of one size: another library than glibc's may place them in another way."""
 
 _filling: Final[list[object]] = []
 
@@ -66,19 +71,16 @@ def _fill_pools() -> None:
 
 
 def _fill_heap() -> None:
-    """Fill the holes in the heap of the C library: two blocks beyond all others come from its end.
+    """Fill the holes in the heap of the C library.
 
-    The largest go first, or the small ones would use them up.
+    The largest blocks go first. So no hole is left that could take two of the next size, and blocks that follow each
+    other come from the end of the heap.
     """
-    last = 0
     for size in (*_MALLOC_LARGE, *range(_MALLOC_SMALL, 0, -_MALLOC_STEP)):
-        beyond = 0
-        for _ in repeat(None, _FILLING_MAX):
+        last = row = 0
+        for _ in repeat(None, _MALLOC_MAX // size):
             address = _malloc(size) or 0
-            if address <= last:
-                beyond = 0
-                continue
-            last = address
-            beyond += 1
-            if beyond == 2:
+            row = row + 1 if 0 < address - last <= size + _MALLOC_HEAD else 0
+            if row == _MALLOC_ROW:
                 break
+            last = address
