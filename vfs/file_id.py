@@ -25,6 +25,11 @@ class FileId(NamedTuple):
         """Whether it is that of a named stream."""
         return self.extid != 0
 
+    @property
+    def of_file(self) -> FileId:
+        """That of the file, if it is one of a named stream."""
+        return FileId(self.dev, self.ino) if self.extid else self
+
     def key(self) -> bytes:
         """The database key, 24 bytes."""
         return _KEY.pack(*self)

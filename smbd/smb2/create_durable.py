@@ -28,7 +28,7 @@ from smbd.wire.create_contexts import Contexts
 from smbd.xsrv import recovery
 from smbd.xsrv.open import Durability, Open
 from smbd.xsrv.table import MAX_ID
-from vfs.fsa import durable, names
+from vfs.fsa import durable
 from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -56,6 +56,8 @@ DEFAULT_TIMEOUT_MS: Final = 60_000
 """How long a handle waits for its client if that does not say; always so for version 1."""
 MAX_TIMEOUT_MS: Final = 300_000
 _NO_GUID: Final = bytes(16)
+_DATA: Final = ":$data"
+"""What the name of a stream may end in, in small letters."""
 
 
 class Wish:
@@ -245,14 +247,15 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
     refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse", other_lease)
     refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease", other_lease)
     path = durable.current_path(session.client.ctx.databases.share_modes, cookie, record.open_global_id)
-    refuse_if(leased and not _is_named(path, wish.name), "the lease has another name", STATUS_INVALID_PARAMETER)
+    named = _is_named(durable.name_of(cookie, path), wish.name)
+    refuse_if(leased and not named, "the lease has another name", STATUS_INVALID_PARAMETER)
     refuse_if(record.share_name != tcon.share_name, "another share")
     refuse_if(record.owner_sid != session.user_sid, "another user", STATUS_ACCESS_DENIED)
     return cookie
 
 
-def _is_named(path: bytes, name: str) -> bool:
-    return names.to_smb(path).casefold() == name.casefold()
+def _is_named(name: str, asked: str) -> bool:
+    return name.casefold() in {asked.casefold(), asked.casefold().removesuffix(_DATA)}
 
 
 def _claim(session: Session, tcon: Tcon, owner: OpenOwner, handle_id: int) -> bool:

@@ -29,6 +29,7 @@ from smbd.xsrv.records import (
 from smbd.xsrv.replay_index import ReplayIndex
 from smbd.xsrv.table import GlobalTable
 from vfs.file_id import FileId
+from vfs.fsa import durable
 from vfs.locking.brlock import LockOwner
 from vfs.locking.brlock_db import ByteRangeLocks
 from vfs.locking.lease_db import LeaseDb
@@ -124,6 +125,7 @@ class Databases:
         self.opens.update(handle_id, change)
         if gone is not None:
             self.forget_create(gone)
+            durable.forget(self.share_modes, self.byte_locks, gone.backend_cookie, handle_id)
         self.keep(handle_id)
 
     def _is_away(self, record: OpenGlobal) -> bool:

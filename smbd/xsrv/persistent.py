@@ -216,6 +216,14 @@ class PersistentHandles:
         if time.monotonic() - begun < QUICK_S:
             self._quick = quick + 1
 
+    def _entry_of(self, file_id: FileId, handle_id: int) -> tuple[ShareModeEntry | None, bytes]:
+        """Return what the share modes say of a handle, and its absolute path."""
+        record = self._databases.share_modes.read(file_id)
+        for entry in record.entries if record is not None else ():
+            if entry.handle_id == handle_id and record is not None:
+                return entry, record.name_of(entry)
+        return None, b""
+
     def _state_of(self, handle_id: int) -> bytes | None:
         """Return what is to be kept of a handle now, None if it does not exist any more."""
         databases = self._databases
@@ -227,10 +235,11 @@ class PersistentHandles:
         except RecordError:
             return None
         file_id = FileId.from_key(cookie.file_id)
-        record = databases.share_modes.read(file_id)
-        entries = record.entries if record is not None else []
-        entry = next((one for one in entries if one.handle_id == handle_id), None)
-        if record is None or entry is None:
+        entry, path = self._entry_of(file_id, handle_id)
+        if entry is not None and file_id.is_stream:
+            in_file, path = self._entry_of(file_id.of_file, handle_id)
+            entry = entry if in_file is not None else None
+        if entry is None:
             return None
         lease = None
         if entry.oplock_level == OPLOCK_LEASE:
@@ -238,7 +247,7 @@ class PersistentHandles:
         owner = LockOwner(DISCONNECTED, handle_id)
         locks = [lock for lock in databases.byte_locks.read(file_id) if lock.is_of(owner)]
         return HANDLE_CODEC.encode(
-            PersistentHandle(opened, entry, cookie.share_path, record.name_of(entry), cookie.birth_ns, lease, locks)
+            PersistentHandle(opened, entry, cookie.share_path, path, cookie.birth_ns, lease, locks)
         )
 
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from messaging.records import RecordError
-from messaging.server_id import DISCONNECTED
+from messaging.server_id import DISCONNECTED, ServerId
 from smbd.xsrv.app_instance import InstanceOpen
 from smbd.xsrv.persistent import HANDLE_CODEC, PersistentHandle
 from vfs.file_id import FileId
-from vfs.fsa import durable, names
+from vfs.fsa import durable, names, streams
 from vfs.fsa.durable import COOKIE_CODEC
 from vfs.locking.brlock import BRLOCK_CODEC, ByteRangeLockRecord
 from vfs.locking.lease import LeaseFile, finish_break
@@ -54,15 +54,9 @@ def adopt(databases: Databases, handle_id: int) -> bool:
     except (RecordError, ValueError) as error:
         _log.error("handle %#x: %s", handle_id, error)
         return False
-    found = False
-    with databases.share_modes.lock(file_id) as modes:
-        for entry in modes.record.entries if modes.record is not None else ():
-            if entry.handle_id != handle_id:
-                continue
-            found = True
-            if entry.server_id == dead:
-                durable.end_break(modes, entry, None)
-                modes.reassign(entry, DISCONNECTED, handle_id)
+    found = True
+    for entered in durable.entered_under(file_id):
+        found = _adopt_entry(databases, entered, handle_id, dead) and found
     now = time.time_ns()
     if not found:
         databases.forget_create(record)
@@ -77,6 +71,20 @@ def adopt(databases: Databases, handle_id: int) -> bool:
         return record
 
     databases.opens.update(handle_id, change)
+    return found
+
+
+def _adopt_entry(databases: Databases, file_id: FileId, handle_id: int, dead: ServerId) -> bool:
+    """Make one entry of a handle that of a client who is away; False if there is none."""
+    found = False
+    with databases.share_modes.lock(file_id) as modes:
+        for entry in modes.record.entries if modes.record is not None else ():
+            if entry.handle_id != handle_id:
+                continue
+            found = True
+            if entry.server_id == dead:
+                durable.end_break(modes, entry, None)
+                modes.reassign(entry, DISCONNECTED, handle_id)
     return found
 
 
@@ -134,17 +142,21 @@ def _restore(databases: Databases, handle: PersistentHandle) -> None:
     if stat.ino != before.ino or stat.btime_ns != handle.birth_ns:
         raise OSError(f"{os.fsdecode(handle.path)} is another file now")
     # The number of a device may change with a restart of the machine.
-    file_id = FileId(stat.dev, stat.ino)
+    file_id = FileId(stat.dev, stat.ino, before.extid)
+    entered_as = handle.path + b":" + names.to_unix(cookie.stream) if cookie.stream else handle.path
     cookie.file_id = file_id.key()
     cookie.path = handle.path[len(os.fsencode(handle.share_path).rstrip(b"/")) + 1 :]
     entry.server_id, entry.open_id = DISCONNECTED, handle_id
     entry.name = b""
     # The parent has no bus to wake anybody by, and nobody waits yet.
     share_modes = ShareModes(databases.locking, databases.is_alive)
+    if cookie.stream:
+        with share_modes.lock(file_id.of_file) as modes:
+            modes.add(handle.share_path, handle.path, streams.file_entry(entry))
     with share_modes.lock(file_id) as modes:
-        modes.add(handle.share_path, handle.path, entry)
+        modes.add(handle.share_path, entered_as, entry)
         if handle.lease is not None and entry.oplock_level == OPLOCK_LEASE:
-            _restore_lease(databases.share_modes.leases, handle, file_id)
+            _restore_lease(databases.share_modes.leases, handle, file_id, entered_as)
     if handle.locks:
         _restore_locks(databases.brlock, handle, file_id)
     opened.server_id = DISCONNECTED
@@ -153,7 +165,7 @@ def _restore(databases: Databases, handle: PersistentHandle) -> None:
     databases.replays.enter(opened.client_guid, opened.create_guid, handle_id)
     databases.opens.store(handle_id, opened)
     if opened.app_instance_id:
-        name = names.to_smb(cookie.path).casefold()
+        name = durable.name_of(cookie, cookie.path).casefold()
         version = opened.app_instance_version
         instance = InstanceOpen(handle_id, opened.client_guid, opened.share_name, name, version)
         databases.app_instances.enter(opened.app_instance_id, instance)
@@ -165,7 +177,7 @@ def _restore_locks(brlock: Db, handle: PersistentHandle, file_id: FileId) -> Non
         record.store(BRLOCK_CODEC.encode(ByteRangeLockRecord(before + handle.locks)))
 
 
-def _restore_lease(leases: LeaseDb | None, handle: PersistentHandle, file_id: FileId) -> None:
+def _restore_lease(leases: LeaseDb | None, handle: PersistentHandle, file_id: FileId, path: bytes) -> None:
     lease, entry = handle.lease, handle.entry
     if leases is None or lease is None:
         return
@@ -175,7 +187,7 @@ def _restore_lease(leases: LeaseDb | None, handle: PersistentHandle, file_id: Fi
         if locked.lease is None:
             locked.lease = msgspec.structs.replace(lease, server_id=DISCONNECTED, files=[])
         if not any(file.file_id == file_id.key() for file in locked.lease.files):
-            locked.lease.files = [*locked.lease.files, LeaseFile(file_id.key(), handle.path)]
+            locked.lease.files = [*locked.lease.files, LeaseFile(file_id.key(), path)]
 
 
 def _look_at(path: bytes) -> Stat:

@@ -25,6 +25,7 @@ from tests.protocol.persistent import SHARE, is_persistent, open_persistent, tak
 from tests.servers import PysmbdServer
 from tests.smbxcli import Connection, File, Offer, Session, StatusError, Tree
 from tests.smbxcli.errors import ConnectionLostError
+from vfs.constants import FILE_OPEN_IF
 from vfs.ntstatus import (
     STATUS_FILE_NOT_AVAILABLE,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -85,8 +86,8 @@ def served(server: PysmbdServer, guid: bytes) -> Iterator[tuple[Tree, int]]:
         yield tree, pid
 
 
-def grant(tree: Tree, guid: bytes) -> File:
-    file = open_persistent(tree, "file", guid, key=KEY, state=R | H)
+def grant(tree: Tree, name: str, guid: bytes) -> File:
+    file = open_persistent(tree, name, guid, key=KEY, state=R | H)
     assert is_persistent(file)
     return file
 
@@ -107,24 +108,25 @@ def is_answered(pid: int, point: Point, number: int, request: Callable[[], objec
     return answered
 
 
-def have_back(tree: Tree, guid: bytes) -> File | None:
+def have_back(tree: Tree, name: str, guid: bytes) -> File | None:
     """Take the handle up by its CreateGuid; None if there is none."""
     lost = File(tree, CreateResponse(file_id_persistent=_NEVER_ARRIVED, file_id_volatile=_NEVER_ARRIVED))
     try:
-        return take_up(tree, "file", lost, guid, key=KEY, state=R | H)
+        return take_up(tree, name, lost, guid, key=KEY, state=R | H)
     except StatusError as error:
         if error.status != STATUS_OBJECT_NAME_NOT_FOUND:
             raise
         return None
 
 
-def assert_free(server: PysmbdServer) -> None:
-    """Nothing is left of the handle: the file can be had for oneself, as soon as cleanupd has been there."""
+def assert_free(server: PysmbdServer, name: str) -> None:
+    """Nothing is left of the handle: what it was of can be had for oneself, as soon as cleanupd has been there."""
 
     def alone() -> bool:
         with served(server, new_guid()) as (other, _):
             try:
-                other.create("file", share_access=0).close()
+                other.create(name, disposition=FILE_OPEN_IF, share_access=0).close()
+                other.delete("file")
             except StatusError as error:
                 if error.status not in {STATUS_FILE_NOT_AVAILABLE, STATUS_SHARING_VIOLATION}:
                     raise
@@ -135,26 +137,26 @@ def assert_free(server: PysmbdServer) -> None:
     eventually(lambda: run("dbcheck", server).returncode == 0)
 
 
-@pytest.mark.parametrize("reboot", [False, True])
-def test_at_every_step_of_a_grant(server, point, reboot):
+@pytest.mark.parametrize(("name", "reboot"), [("file", False), ("file", True), ("file:stream", False)])
+def test_at_every_step_of_a_grant(server, point, name, reboot):
     """Who got the answer has the handle; who did not may have it, and is the only one."""
     outcomes = []
     while not outcomes or not outcomes[-1][0]:
         guid = new_guid()
         with served(server, CLIENT) as (tree, pid):
-            answered = is_answered(pid, point, len(outcomes), lambda tree=tree, guid=guid: grant(tree, guid))
+            answered = is_answered(pid, point, len(outcomes), lambda tree=tree, guid=guid: grant(tree, name, guid))
             if reboot:
                 kill_everything(server)
                 wipe(server)
         if reboot:
             server.start()
         with served(server, CLIENT) as (tree, _):
-            file = have_back(tree, guid)
+            file = have_back(tree, name, guid)
             outcomes.append((answered, file is not None))
             if file is not None:
                 file.write(b"it is whole")
                 file.close()
-        assert_free(server)
+        assert_free(server, name)
     assert outcomes[-1] == (True, True)
     # It does not exist, then it does: create noted, share mode, lease, open, journal, disk, answer.
     had = [exists for _, exists in outcomes]
@@ -163,20 +165,21 @@ def test_at_every_step_of_a_grant(server, point, reboot):
     assert had.count(True) >= 3
 
 
-def test_at_every_step_of_a_close(server, point):
+@pytest.mark.parametrize("name", ["file", "file:stream"])
+def test_at_every_step_of_a_close(server, point, name):
     """Who got the answer has closed it; who did not may have it still, and is the only one."""
     outcomes = []
     while not outcomes or not outcomes[-1][0]:
         guid = new_guid()
         with served(server, CLIENT) as (tree, pid):
-            file = grant(tree, guid)
+            file = grant(tree, name, guid)
             answered = is_answered(pid, point, len(outcomes), file.close)
         with served(server, CLIENT) as (tree, _):
-            found = have_back(tree, guid)
+            found = have_back(tree, name, guid)
             outcomes.append((answered, found is not None))
             if found is not None:
                 found.close()
-        assert_free(server)
+        assert_free(server, name)
     assert outcomes[-1] == (True, False)
     had = [exists for _, exists in outcomes]
     assert had == sorted(had, reverse=True)

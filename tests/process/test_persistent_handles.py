@@ -155,6 +155,26 @@ def test_its_create_is_not_forgotten(server, how):
 
 
 @pytest.mark.parametrize("how", WAYS)
+def test_a_stream_with_all_that_it_has(server, how):
+    guid, key = new_guid(), new_guid()
+    with client(server) as tree:
+        lost = open_persistent(tree, "file:notes", guid, key=key, state=R | H, share_access=FILE_SHARE_READ)
+        lost.write(b"kept")
+        assert lost.send_lock(LockElement(0, 10, EXCLUSIVE)).recv().status == STATUS_SUCCESS
+        restart(server, how)
+    with client(server, new_guid()) as other:
+        assert_refused(STATUS_FILE_NOT_AVAILABLE, other.create, "file:notes")
+        assert_refused(STATUS_FILE_NOT_AVAILABLE, other.delete, "file")
+        other.create("file", access=GENERIC_READ).close()
+        with client(server) as tree, take_up(tree, "file:notes", lost, guid, key=key, state=R | H) as file:
+            assert file.persistent == lost.persistent
+            assert state_of(file) == R | H
+            assert file.read(10) == b"kept"
+            assert file.send_lock(LockElement(0, 10, EXCLUSIVE)).recv().status == STATUS_LOCK_NOT_GRANTED
+        other.delete("file")
+
+
+@pytest.mark.parametrize("how", WAYS)
 def test_many_handles_of_one_file_and_of_many(server, how):
     guids = [new_guid() for _ in range(20)]
     with client(server) as tree:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from messaging.records import RecordCodec
-from messaging.server_id import DISCONNECTED
+from messaging.records import RecordCodec, RecordError
+from messaging.server_id import DISCONNECTED, ServerId
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_OPENED
 from vfs.file_id import FileId
-from vfs.fsa import attributes, leasing
+from vfs.fsa import attributes, leasing, names, streams
+from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lock import owner_of
 from vfs.locking.brlock import LockOwner
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from vfs.locking.entry import ShareModeEntry
     from vfs.locking.share_mode import ShareModes
     from vfs.locking.share_mode_lock import ShareModeLock
-    from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
@@ -59,6 +59,7 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
         birth_ns: birth time of the file.
         lease_key: of its lease; empty if it holds an oplock.
         create_action: of the create that made it: the answer should the client send that again.
+        stream: name of the named stream that it is an open of; empty for the file itself. `size` is that of the stream.
     """
 
     file_id: bytes
@@ -76,9 +77,10 @@ class DurableCookie(msgspec.Struct, array_like=True, gc=False):
     lease_key: bytes
     birth_ns: int
     create_action: int = FILE_OPENED
+    stream: str = ""
 
 
-_COOKIE_VERSION: Final = 3
+_COOKIE_VERSION: Final = 4
 _ANY: Final = -1
 COOKIE_CODEC: Final = RecordCodec(DurableCookie, _COOKIE_VERSION, "durable cookie")
 
@@ -93,32 +95,34 @@ def can_be_durable(fo: FileObject) -> bool:
 
 def make_resilient(fo: FileObject) -> None:
     """Let the open stay when its client goes away; the others have to know."""
-    with fo.volume.share_modes.lock(fo.file_id) as modes:
-        entry = modes.find(fo.owner.server_id, fo.owner.open_id)
-        if entry is not None:
-            entry.flags |= ENTRY_RESILIENT
-            modes.changed()
+    for file_id in entered_under(fo.file_id):
+        with fo.volume.share_modes.lock(file_id) as modes:
+            entry = modes.find(fo.owner.server_id, fo.owner.open_id)
+            if entry is not None:
+                entry.flags |= ENTRY_RESILIENT
+                modes.changed()
 
 
 def make_persistent(fo: FileObject, handle_id: int) -> None:
     """Let the open outlive its process as the handle `handle_id`, not as the one that `share.enter` made it."""
-    with fo.volume.share_modes.lock(fo.file_id) as modes:
-        entry = modes.find(fo.owner.server_id, fo.owner.open_id)
-        if entry is not None:
-            entry.handle_id = handle_id
-            modes.changed()
+    for file_id in entered_under(fo.file_id):
+        with fo.volume.share_modes.lock(file_id) as modes:
+            entry = modes.find(fo.owner.server_id, fo.owner.open_id)
+            if entry is not None:
+                entry.handle_id = handle_id
+                modes.changed()
     fo.handle_id = handle_id
     fo.alone = b""
 
 
 def cookie_of(fo: FileObject) -> bytes:
     """Return the cookie of a handle that stays, while it is in use."""
-    return COOKIE_CODEC.encode(_cookie(fo, fo.path, None))
+    return COOKIE_CODEC.encode(_cookie(fo, fo.path, compared=False))
 
 
 def current_path(modes: ShareModes, cookie: DurableCookie, handle_id: int) -> bytes:
     """Return the path beneath the share that the file of a disconnected handle has now: it may have been renamed."""
-    record = modes.read(FileId.from_key(cookie.file_id))
+    record = modes.read(FileId.from_key(cookie.file_id).of_file)
     root = os.fsencode(cookie.share_path).rstrip(b"/") + b"/"
     for entry in record.entries if record is not None else ():
         if entry.open_id == handle_id and entry.server_id.is_disconnected():
@@ -126,6 +130,27 @@ def current_path(modes: ShareModes, cookie: DurableCookie, handle_id: int) -> by
             if path.startswith(root):
                 return path[len(root) :]
     return cookie.path
+
+
+def name_of(cookie: DurableCookie, path: bytes) -> str:
+    """Return the name by which clients call what a handle is an open of, its file having `path` beneath the share."""
+    name = names.to_smb(path)
+    return f"{name}:{cookie.stream}" if cookie.stream else name
+
+
+def entered_under(file_id: FileId) -> tuple[FileId, ...]:
+    """Return the ids under which an open is in the share modes: that of a stream under the file's, too."""
+    return (file_id,) if not file_id.is_stream else (file_id, file_id.of_file)
+
+
+def _hand_over_file(fo: FileObject, before: tuple[ServerId, int], after: tuple[ServerId, int]) -> bool:
+    """Give what the record of the file says of an open of its stream another owner; False if the file is to go."""
+    with fo.volume.share_modes.lock(fo.file_id.of_file) as modes:
+        entry = modes.find(*before)
+        if entry is None or modes.record is None or modes.delete_token(modes.record.name_of(entry)) is not None:
+            return False
+        modes.reassign(entry, *after)
+    return True
 
 
 def _caches_handle(fo: FileObject) -> bool:
@@ -154,7 +179,33 @@ def disconnect(fo: FileObject, handle_id: int, *, stays: bool = False) -> bytes 
     """
     if not (stays or can_be_durable(fo)):
         return None
-    stat = fo.refresh()
+    fo.refresh()
+    cookie = _cookie(fo, fo.path, compared=not stays)
+    here, away = (fo.owner.server_id, fo.owner.open_id), (DISCONNECTED, handle_id)
+    if fo.stream is not None and not _hand_over_file(fo, here, away):
+        return None
+    path = _leave_entry(fo, handle_id, stays=stays)
+    if path is None:
+        if fo.stream is not None:
+            _hand_over_file(fo, away, here)
+        return None
+    volume = fo.volume
+    if fo.lock_count and not fo.handle_id and volume.byte_locks is not None:
+        volume.byte_locks.reassign(fo.file_id, owner_of(fo), LockOwner(DISCONNECTED, handle_id))
+    trigger.closing(fo)
+    if fo.written:
+        leasing.parent_changed(fo)
+    if fo.stream is None:
+        cookie.path = path
+    else:
+        fo.stream.close()
+    fd, fo.fd = fo.fd, -1
+    volume.backend.close_fd(fd)
+    return COOKIE_CODEC.encode(cookie)
+
+
+def _leave_entry(fo: FileObject, handle_id: int, *, stays: bool) -> bytes | None:
+    """Make the open that of a client who is away; return its path beneath the share, None if it cannot be kept."""
     volume, owner = fo.volume, fo.owner
     with volume.share_modes.lock(fo.file_id) as modes:
         entry = modes.find(owner.server_id, owner.open_id)
@@ -168,15 +219,7 @@ def disconnect(fo: FileObject, handle_id: int, *, stays: bool = False) -> bytes 
         if stays:
             end_break(modes, entry, None if fo.oplock is None else fo.oplock.breaking_to)
         modes.reassign(entry, DISCONNECTED, handle_id)
-    if fo.lock_count and not fo.handle_id and volume.byte_locks is not None:
-        volume.byte_locks.reassign(fo.file_id, owner_of(fo), LockOwner(DISCONNECTED, handle_id))
-    trigger.closing(fo)
-    if fo.written:
-        leasing.parent_changed(fo)
-    cookie = _cookie(fo, path, None if stays else stat)
-    fd, fo.fd = fo.fd, -1
-    volume.backend.close_fd(fd)
-    return COOKIE_CODEC.encode(cookie)
+    return path
 
 
 def end_break(modes: ShareModeLock, entry: ShareModeEntry, breaking_to: int | None) -> None:
@@ -188,15 +231,16 @@ def end_break(modes: ShareModeLock, entry: ShareModeEntry, breaking_to: int | No
         modes.end_lease_break(entry)
 
 
-def _cookie(fo: FileObject, path: bytes, stat: Stat | None) -> DurableCookie:
-    oplock = fo.oplock
+def _cookie(fo: FileObject, path: bytes, *, compared: bool) -> DurableCookie:
+    """Return what is kept; with size and write time if they are to be `compared` when the client is back."""
+    oplock, stream = fo.oplock, fo.stream
     return DurableCookie(
         fo.key,
         fo.volume.share_path,
         path,
-        _ANY if stat is None else stat.size,
-        _ANY if stat is None else stat.mtime_ns,
-        os.O_PATH if fo.path_only else _access_mode(fo.granted_access),
+        _size_of(fo) if compared else _ANY,
+        fo.stat.mtime_ns if compared else _ANY,
+        os.O_PATH if fo.path_only else os.O_RDONLY if stream is not None else _access_mode(fo.granted_access),
         fo.granted_access,
         fo.share_access,
         fo.create_options,
@@ -206,7 +250,12 @@ def _cookie(fo: FileObject, path: bytes, stat: Stat | None) -> DurableCookie:
         b"" if oplock is None else oplock.lease_key,
         fo.stat.btime_ns,
         fo.create_action,
+        "" if stream is None else stream.name,
     )
+
+
+def _size_of(fo: FileObject) -> int:
+    return fo.stat.size if fo.stream is None else fo.stream.size()
 
 
 def _access_mode(granted: int) -> int:
@@ -241,6 +290,9 @@ def reconnect(
     except BaseException:
         volume.backend.close_fd(fd)
         raise
+    if fo.stream is not None and cookie.size not in {_ANY, fo.stream.size()}:
+        close_file(fo)
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the stream was changed meanwhile")
     return fo
 
 
@@ -260,13 +312,21 @@ def _verified(
     volume: Volume, token: SecurityToken, owner: OpenOwner, cookie: DurableCookie, fd: int, path: bytes
 ) -> FileObject:
     stat = volume.backend.stat(fd)
-    file_id = FileId(stat.dev, stat.ino)
+    file_id = streams.file_id_of(stat, cookie.stream)
     if file_id.key() != cookie.file_id or not stat.is_regular:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another file has the name now")
-    if cookie.size != _ANY and (stat.size, stat.mtime_ns) != (cookie.size, cookie.mtime_ns):
+    if cookie.stream:
+        found = volume.streams.find(fd, cookie.stream) if volume.streams is not None else None
+        if found is None:
+            raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the stream is gone")
+        fo = streams.object_of(volume, token, owner, (fd, path, cookie.access_mode), stat, found)
+    else:
+        fo = FileObject(volume, token, owner, fd, path, None, stat, file_id)
+        fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
+    # The size of a stream can be seen only by who has it open.
+    size = cookie.size if cookie.stream else stat.size
+    if cookie.size != _ANY and (size, stat.mtime_ns) != (cookie.size, cookie.mtime_ns):
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file was changed meanwhile")
-    fo = FileObject(volume, token, owner, fd, path, None, stat, file_id)
-    fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
     fo.granted_access = cookie.granted_access
     fo.share_access = cookie.share_access
     fo.create_options = cookie.create_options
@@ -278,6 +338,18 @@ def _verified(
 
 
 def _take_over(fo: FileObject, cookie: DurableCookie, handle_id: int) -> None:
+    here, away = (fo.owner.server_id, fo.owner.open_id), (DISCONNECTED, handle_id)
+    if fo.stream is not None and not _hand_over_file(fo, away, here):
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file is to go")
+    try:
+        _take_over_entry(fo, cookie, handle_id)
+    except BaseException:
+        if fo.stream is not None:
+            _hand_over_file(fo, here, away)
+        raise
+
+
+def _take_over_entry(fo: FileObject, cookie: DurableCookie, handle_id: int) -> None:
     volume, owner = fo.volume, fo.owner
     with volume.share_modes.lock(fo.file_id) as modes:
         entry = modes.find(DISCONNECTED, handle_id)
@@ -305,10 +377,26 @@ def _lease(volume: Volume, owner: OpenOwner, lease_key: bytes) -> Oplock:
     raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the lease is gone")
 
 
+def forget(modes: ShareModes, byte_locks: ByteRangeLocks, cookie: bytes, handle_id: int) -> None:
+    """Remove what is left of a handle of which an entry gave way: the open of a stream has two.
+
+    Args:
+        modes: where else.
+        byte_locks: where else.
+        cookie: of the handle, encoded.
+        handle_id: its number.
+    """
+    with suppress(RecordError):
+        found = COOKIE_CODEC.decode(cookie)
+        if found.stream:
+            expire(modes, byte_locks, found.file_id, handle_id)
+
+
 def expire(modes: ShareModes, byte_locks: ByteRangeLocks, file_id_key: bytes, handle_id: int) -> None:
     """Remove everything that `disconnect` left; harmless if there is nothing."""
     with suppress(ValueError):  # a key that is none
         file_id = FileId.from_key(file_id_key)
-        with modes.lock(file_id) as lock:
-            lock.remove(DISCONNECTED, handle_id)
+        for entered in entered_under(file_id):
+            with modes.lock(entered) as lock:
+                lock.remove(DISCONNECTED, handle_id)
         byte_locks.remove_open(file_id, LockOwner(DISCONNECTED, handle_id))

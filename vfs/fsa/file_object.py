@@ -160,16 +160,11 @@ class FileObject:
 
     @property
     def can_stay(self) -> bool:
-        """Whether it can be resilient or persistent, whatever it caches.
+        """Whether it can be resilient or persistent, whatever it caches: an open of a file or one of its streams.
 
         A file that goes with its last close does not wait for anybody.
         """
-        return (
-            self.volume.options.durable_handles
-            and self.stat.is_regular
-            and self.stream is None
-            and not self.delete_on_close
-        )
+        return self.volume.options.durable_handles and self.stat.is_regular and not self.delete_on_close
 
     @property
     def closed(self) -> bool:

@@ -37,11 +37,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             use for another file; STATUS_FILE_NOT_AVAILABLE: a persistent handle waits for its client.
         MustWait: somebody else has to give up what he caches first.
     """
-    fo.share_access = params.share_access
-    fo.create_options = params.create_options
-    fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
-    if fo.owner.handle_id and fo.can_stay:
-        fo.handle_id = fo.owner.handle_id
+    prepare(fo, params)
     volume = fo.volume
     modes = volume.share_modes
     path = volume.full_path(fo.path) if fo.stream is None else fo.full_path
@@ -93,6 +89,15 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     if violation:
         raise NTStatusError(STATUS_SHARING_VIOLATION, "in use")
     return True
+
+
+def prepare(fo: FileObject, params: OpenParams) -> None:
+    """Note how others may share what is opened, and what it outlives."""
+    fo.share_access = params.share_access
+    fo.create_options = params.create_options
+    fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
+    if fo.owner.handle_id and fo.can_stay:
+        fo.handle_id = fo.owner.handle_id
 
 
 def _wait(lock: ShareModeLock, params: OpenParams, blocker: ServerId) -> Watch:

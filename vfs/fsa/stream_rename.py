@@ -114,7 +114,7 @@ def _to_file(fo: FileObject, stream: XattrStream, replace: bool) -> None:
 
 def _check_alone(fo: FileObject) -> None:
     """Check that only `fo` has the stream open: its identity changes with its name, and others would not learn it."""
-    record = fo.volume.share_modes.live_record(fo.file_id)
+    record = fo.volume.share_modes.held_record(fo.file_id)
     if fo.stream is not None and not fo.stream.hold.is_there():
         raise stream_hold.gone()
     if fo.lock_count or (record is not None and len(record.entries) > 1):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -50,6 +49,7 @@ from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, open_path
 from vfs.fsa.open_checks import CREATES, OVERWRITES
 from vfs.fsa.params import OpenOwner
+from vfs.fsa.share_entry import share_mode_entry
 from vfs.fsa.stat import StreamInfo
 from vfs.fsa.stream_hold import StreamHold
 from vfs.locking.entry import ENTRY_STREAM, ShareModeEntry
@@ -121,17 +121,11 @@ def attempt(
         undo.callback(os.close, fd)
         stat = volume.backend.stat(fd)
         found = store.find(fd, parsed.stream)
-        name, attribute = found or (parsed.stream, unused)
-        full_name = f"{names.to_smb(path)}:{name}"
-        fo = FileObject(volume, token, owner, fd, path, full_name, stat, file_id_of(stat, name))
-        fo.is_directory = False
-        fo.path_only = bool(mode & os.O_PATH)
-        fo.stream = contents_of(fo, name, attribute)
-        undo.callback(fo.stream.close)
+        fo = object_of(volume, token, owner, (fd, path, mode), stat, found or (parsed.stream, unused))
+        if fo.stream is not None:
+            undo.callback(fo.stream.close)
         if new_file:
             undo.callback(_remove_file, fo)
-        known, fo.creation_time = attributes.load(volume, fd, path, stat)
-        fo.file_attributes = attributes_of(known)
         fo.granted_access = _check(fo, params, exists=found is not None, new_file=new_file)
         _enter_file(fo, params)
         undo.callback(_leave, fo, file_id_of(stat, ""))
@@ -148,6 +142,26 @@ def attempt(
             return None
         undo.pop_all()
     _tell(fo)
+    return fo
+
+
+def object_of(
+    volume: Volume,
+    token: SecurityToken,
+    owner: OpenOwner,
+    file: tuple[int, bytes, int],
+    stat: Stat,
+    stream: tuple[str, str],
+) -> FileObject:
+    """Return an open of a stream, its name and attribute, of the open `file`; it is entered nowhere."""
+    fd, path, mode = file
+    name, attribute = stream
+    fo = FileObject(volume, token, owner, fd, path, f"{names.to_smb(path)}:{name}", stat, file_id_of(stat, name))
+    fo.is_directory = False
+    fo.path_only = bool(mode & os.O_PATH)
+    fo.stream = contents_of(fo, name, attribute)
+    known, fo.creation_time = attributes.load(volume, fd, path, stat)
+    fo.file_attributes = attributes_of(known)
     return fo
 
 
@@ -228,6 +242,21 @@ def _limit(fo: FileObject, granted: int, needed: int) -> int:
     return granted & ~lacking
 
 
+def file_entry(entry: ShareModeEntry) -> ShareModeEntry:
+    """Return what the record of the file says of an open whose `entry` stands in the record of its stream."""
+    return ShareModeEntry(
+        entry.server_id,
+        entry.open_id,
+        0,  # it takes no part in sharing, but for the deletion of the file
+        entry.share_access,
+        0,
+        entry.opened_at,
+        entry.uid,
+        ENTRY_STREAM,
+        handle_id=entry.handle_id,
+    )
+
+
 def _enter_file(fo: FileObject, params: OpenParams) -> None:
     """Enter the open of a stream in the record of its file.
 
@@ -236,17 +265,8 @@ def _enter_file(fo: FileObject, params: OpenParams) -> None:
     """
     volume = fo.volume
     path = volume.full_path(fo.path)
-    owner = fo.owner
-    entry = ShareModeEntry(
-        owner.server_id,
-        owner.open_id,
-        0,  # it takes no part in sharing, but for the deletion of the file
-        params.share_access,
-        0,
-        time.time_ns(),
-        fo.token.uid,
-        ENTRY_STREAM,
-    )
+    share.prepare(fo, params)
+    entry = file_entry(share_mode_entry(fo))
     with volume.share_modes.lock(file_id_of(fo.stat, "")) as lock:
         if lock.delete_token(path) is not None and (not lock.drop_dead() or lock.delete_token(path) is not None):
             raise NTStatusError(STATUS_DELETE_PENDING, "the file is delete pending")
@@ -312,7 +332,7 @@ def become_file(fo: FileObject) -> None:
 
 def any_open(volume: Volume, file_id: FileId) -> bool:
     """Tell whether a stream of the file is open, which keeps the file from being renamed ([MS-FSA] 2.1.5.15.12)."""
-    record = volume.share_modes.live_record(file_id) if volume.streams is not None else None
+    record = volume.share_modes.held_record(file_id) if volume.streams is not None else None
     return record is not None and any(entry.flags & ENTRY_STREAM for entry in record.entries)
 
 

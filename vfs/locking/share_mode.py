@@ -157,6 +157,14 @@ class ShareModes:
             return False
         return any(file_id.is_stream or token.path == path for token in LOCKING_CODEC.decode(stored).delete_tokens)
 
+    def held_record(self, file_id: FileId) -> ShareModeRecord | None:
+        """Return the record of `file_id` with the entries that give way to nobody only; None if nobody is left."""
+        record = self.read(file_id)
+        if record is None:
+            return None
+        record.entries = [entry for entry in record.entries if self.holds(entry)]
+        return record if record.entries else None
+
     def live_record(self, file_id: FileId) -> ShareModeRecord | None:
         """Return the record of `file_id` without the entries of dead processes; None if nobody is left."""
         record = self.read(file_id)

@@ -166,7 +166,9 @@ class ShareModeLock:
         """
         if self.record is not None:
             for entry in self.record.entries:
-                if entry.handle_id and not _caches_handle(entry, self._modes.find_lease):
+                if not entry.handle_id or entry.flags & ENTRY_STREAM:
+                    continue
+                if not _caches_handle(entry, self._modes.find_lease):
                     self.refuse_unavailable((entry,))
 
     def _check(self, record: ShareModeRecord, path: bytes, access: int, share: int) -> None:
