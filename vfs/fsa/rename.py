@@ -104,7 +104,7 @@ def _rename(fo: FileObject, to: Target, replace: bool) -> None:
             volume.backend.rename(fo.path, to.path, replace=replaces)
         lock.rename(old, volume.full_path(to.path))
     streams.remove_side_files(volume, doomed)
-    leasing.parent_changed(fo)
+    leasing.parent_changed(fo, fo.path)
     leasing.parent_changed(fo, to.path)
     trigger.renamed(fo, to.path)
     fo.renamed_to(to.path)
