@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from smbd.smb2 import persistence, quota
-from smbd.smb2.credits import check_charge
+from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.buffer import Buffer
 from smbd.wire.constants import (
@@ -60,8 +60,10 @@ def handle(request: Request) -> Result | AsyncResult:
         NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH, and what the object store raises.
     """
     message = SetInfoRequest.unpack(request.pdu)
-    check_charge(request, len(message.data))
-    if len(message.data) > request.connection.max_transact:
+    length = len(message.data)
+    if length > BYTES_PER_CREDIT:
+        check_charge(request, length)
+    if length > request.connection.max_transact:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     file = opened.file

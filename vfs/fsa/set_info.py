@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _SETTABLE_MODE: Final = MODE_FLAGS & ~FILE_DELETE_ON_CLOSE
 _DISPOSITION_FLAGS: Final = 0x1F
+_STORED_CHANGES: Final = FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_CREATION
 
 
 def set_basic(
@@ -62,37 +63,38 @@ def set_basic(
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER, or what the system call said.
     """
-    fo.require(FILE_WRITE_ATTRIBUTES)
-    for value in (creation_time, last_access_time, last_write_time, change_time):
-        if value < FILETIME_THAW:
-            raise NTStatusError(STATUS_INVALID_PARAMETER, "time out of range")
+    if not fo.granted_access & FILE_WRITE_ATTRIBUTES:
+        raise fo.refusal(FILE_WRITE_ATTRIBUTES)
+    if min(creation_time, last_access_time, last_write_time, change_time) < FILETIME_THAW:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "time out of range")
     if file_attributes:
         if fo.is_directory:
             if file_attributes & FILE_ATTRIBUTE_TEMPORARY:
                 raise NTStatusError(STATUS_INVALID_PARAMETER, "temporary directory")
         elif file_attributes & FILE_ATTRIBUTE_DIRECTORY:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "directory attribute for a file")
+    changes = FILE_NOTIFY_CHANGE_ATTRIBUTES if file_attributes else 0
+    if creation_time not in times.NOT_SET:
+        changes |= FILE_NOTIFY_CHANGE_CREATION
+    if last_access_time not in times.NOT_SET:
+        changes |= FILE_NOTIFY_CHANGE_LAST_ACCESS
+    if last_write_time not in times.NOT_SET:
+        changes |= FILE_NOTIFY_CHANGE_LAST_WRITE
     try:
         if change_time == FILETIME_FREEZE and fo.sticky_change_time is None:
             fo.sticky_change_time = _current_change_time(fo)
-        if file_attributes or not times.is_special(creation_time):
+        if changes & _STORED_CHANGES:
             _set_stored(fo, creation_time, file_attributes)
         _set_times(fo, last_access_time, last_write_time)
-        if not times.is_special(change_time):
+        if change_time not in times.NOT_SET:
             fo.sticky_change_time = change_time
         elif change_time == FILETIME_THAW:
             fo.sticky_change_time = None
-        attributes.restore_change_time(fo)  # last: any change makes it void
+        if fo.sticky_change_time is not None:
+            attributes.restore_change_time(fo)  # last: any change makes it void
     except OSError as error:
         raise from_oserror(error, "set basic information") from None
     leasing.parent_changed(fo)
-    changes = FILE_NOTIFY_CHANGE_ATTRIBUTES if file_attributes else 0
-    if not times.is_special(creation_time):
-        changes |= FILE_NOTIFY_CHANGE_CREATION
-    if not times.is_special(last_access_time):
-        changes |= FILE_NOTIFY_CHANGE_LAST_ACCESS
-    if not times.is_special(last_write_time):
-        changes |= FILE_NOTIFY_CHANGE_LAST_WRITE
     if changes:
         trigger.modified(fo, changes)
 
@@ -103,7 +105,7 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
     stored, known_time = attributes.load_stored(volume, fo.fd, stat)
     if file_attributes:
         stored = file_attributes & attributes.SETTABLE | stored & attributes.UNSETTABLE
-    fo.creation_time = known_time if times.is_special(creation_time) else creation_time
+    fo.creation_time = known_time if creation_time in times.NOT_SET else creation_time
     attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
     if file_attributes and not stored & FILE_ATTRIBUTE_ARCHIVE and not stat.is_directory:
         _archive_taken(fo)
@@ -126,8 +128,8 @@ def _current_change_time(fo: FileObject) -> int:
 
 
 def _set_times(fo: FileObject, last_access_time: int, last_write_time: int) -> None:
-    atime = None if times.is_special(last_access_time) else times.to_unix_ns(last_access_time)
-    mtime = None if times.is_special(last_write_time) else times.to_unix_ns(last_write_time)
+    atime = None if last_access_time in times.NOT_SET else times.to_unix_ns(last_access_time)
+    mtime = None if last_write_time in times.NOT_SET else times.to_unix_ns(last_write_time)
     if atime is not None or mtime is not None:
         try:
             fo.volume.backend.utimens(fo.fd, atime, mtime)

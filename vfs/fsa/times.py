@@ -6,12 +6,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from vfs.constants import FILETIME_FREEZE, FILETIME_THAW, FILETIME_UNIX_EPOCH
+from vfs.constants import FILETIME_FREEZE, FILETIME_OMIT, FILETIME_THAW, FILETIME_UNIX_EPOCH
 from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
+NOT_SET: Final = frozenset({FILETIME_OMIT, FILETIME_FREEZE, FILETIME_THAW})
+"""What a time to set may be to say that none is set."""
 _NS_PER_TICK: Final = 100
 _DOS_STEP_NS: Final = 2_000_000_000
 
@@ -45,11 +47,6 @@ def round_down(unix_ns: int) -> int:
 def now() -> int:
     """Return the present as FILETIME."""
     return to_filetime(time.time_ns())
-
-
-def is_special(filetime: int) -> bool:
-    """Tell whether a time to set is one of the values that mean not to set: 0, -1, -2."""
-    return filetime in {0, FILETIME_FREEZE, FILETIME_THAW}
 
 
 def touch(fo: FileObject) -> None:

@@ -64,6 +64,7 @@ class DescriptorCalls:
 
     # The functions themselves: calling them here costs what calling them directly does.
     stat = staticmethod(syscalls.statx)
+    utimens = staticmethod(syscalls.utimens)
     preadv = staticmethod(os.preadv)
     pwrite = staticmethod(os.pwrite)
     fdatasync = staticmethod(os.fdatasync)
@@ -99,14 +100,6 @@ class DescriptorCalls:
             if error.errno != errno.EBADF:
                 raise
             os.chown(f"/proc/self/fd/{fd}", uid, gid)
-
-    def utimens(self, fd: int, atime_ns: int | None, mtime_ns: int | None) -> None:
-        """Set access and write time; None leaves one as it is.
-
-        Raises:
-            OSError: as the kernel says.
-        """
-        syscalls.utimens(fd, atime_ns, mtime_ns)
 
     def fstatvfs(self, fd: int) -> os.statvfs_result:
         """Size and free space of the file system `fd` lies on.

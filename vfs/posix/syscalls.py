@@ -248,8 +248,7 @@ _renameat2_call = _cdll.renameat2
 _renameat2_call.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 _fallocate_call = _cdll.fallocate
 _fallocate_call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
-_futimens_call = _cdll.futimens
-_futimens_call.argtypes = (ctypes.c_int, ctypes.c_char_p)
+_futimens_call = _pydll.futimens
 _utimensat_call = _cdll.utimensat
 _utimensat_call.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int)
 
@@ -288,8 +287,9 @@ def utimens(fd: int, atime_ns: int | None, mtime_ns: int | None) -> None:
     times = _TIMES.pack(*atime, *mtime)
     if _futimens_call(fd, times) == 0:
         return
-    if ctypes.get_errno() != errno.EBADF:
-        _checked(-1)
+    error = _last_error()
+    if error.errno != errno.EBADF:
+        raise error
     # An O_PATH descriptor does not do; its name in /proc does.
     _checked(_utimensat_call(-1, b"/proc/self/fd/%d" % fd, times, 0))
 
