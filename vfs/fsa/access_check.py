@@ -11,6 +11,7 @@ from functools import lru_cache
 from stat import S_ISDIR
 from typing import TYPE_CHECKING, Final
 
+from vfs import security_access
 from vfs.access import (
     ACCESS_SYSTEM_SECURITY,
     DELETE,
@@ -36,6 +37,7 @@ from vfs.posix.posix_acl import DEFAULT_RULES, AccessRules, access_of
 from vfs.token import SE_SECURITY_PRIVILEGE, SE_TAKE_OWNERSHIP_PRIVILEGE
 
 if TYPE_CHECKING:
+    from vfs.fsa.parent import ParentDirectory
     from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
@@ -98,6 +100,11 @@ def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, want
         stored = stored_security.granted(volume, token, fd, stat)
         if stored is not None:
             return stored | options.always_granted
+    return _posix_rights(volume, token, fd, stat, wanted)
+
+
+def _posix_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, wanted: int) -> int:
+    options = volume.options
     rules = options.access_rules
     rights = rights_of_mode(stat, token, rules) | options.always_granted
     if wanted & ~rights & ~(DELETE | WRITE_OWNER):
@@ -109,18 +116,18 @@ def _file_rights(volume: Volume, token: SecurityToken, fd: int, stat: Stat, want
     return rights
 
 
-def parent_rights(volume: Volume, token: SecurityToken, path: bytes) -> int:
-    """Return what `token` may do with the directory that `path` is in.
+def parent_rights(volume: Volume, token: SecurityToken, parent: ParentDirectory) -> int:
+    """Return what `token` may do with a directory; complete at least for adding to it.
 
     Raises:
-        OSError: it cannot be opened.
+        OSError: it cannot be looked at.
     """
-    parent = path.rpartition(b"/")[0]
-    fd = volume.backend.open(parent, os.O_PATH | os.O_DIRECTORY)
-    try:
-        return _file_rights(volume, token, fd, volume.backend.stat(fd), FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY)
-    finally:
-        os.close(fd)
+    if token.is_all_powerful:
+        return FILE_ALL_ACCESS
+    stored = parent.descriptor if volume.options.acl_xattr else None
+    if stored is not None:
+        return security_access.maximal_access(stored, token) | volume.options.always_granted
+    return _posix_rights(volume, token, parent.fd, parent.stat, FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY)
 
 
 def may_delete_name(volume: Volume, token: SecurityToken, path: bytes, stat: Stat) -> bool:
@@ -203,8 +210,10 @@ def may(volume: Volume, token: SecurityToken, fd: int, stat: Stat, access: int) 
     return not access & ~_file_rights(volume, token, fd, stat, access)
 
 
-def check_create(volume: Volume, token: SecurityToken, path: bytes, desired: int, directory: bool) -> int:
-    """Return the access to grant for `desired` on a file about to be created ([MS-FSA] 2.1.5.1.1).
+def check_create(
+    volume: Volume, token: SecurityToken, parent: ParentDirectory, desired: int, directory: bool
+) -> int:
+    """Return the access to grant for `desired` on a file about to be created in `parent` ([MS-FSA] 2.1.5.1.1).
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_PRIVILEGE_NOT_HELD (ACCESS_SYSTEM_SECURITY).
@@ -217,7 +226,7 @@ def check_create(volume: Volume, token: SecurityToken, path: bytes, desired: int
     # Without stored descriptors the kernel's check of the directory is the whole check.
     if volume.options.acl_xattr and not token.is_all_powerful:
         needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
-        if needed & ~parent_rights(volume, token, path):
+        if needed & ~parent_rights(volume, token, parent):
             raise NTStatusError(STATUS_ACCESS_DENIED, "directory does not let create")
     if desired & MAXIMUM_ALLOWED:
         return desired & ACCESS_SYSTEM_SECURITY | FILE_ALL_ACCESS

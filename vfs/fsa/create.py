@@ -28,12 +28,12 @@ from vfs.fsa import (
 )
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.mangle import MANGLED_NO
+from vfs.fsa.parent import ParentDirectory
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
     from vfs.fsa.params import OpenOwner, OpenParams
-    from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
@@ -64,12 +64,33 @@ def create(
             upper=options.default_case_upper,
         )
     leasing.check_key(volume, owner, None, volume.full_path(path))
-    granted = access_check.check_create(volume, token, path, map_generic(params.desired_access), directory)
-    delete.check_directory_stays(volume, path)
-    parent = _parent_stat(volume, path)
+    with ParentDirectory(volume, path) as parent:
+        granted = access_check.check_create(volume, token, parent, map_generic(params.desired_access), directory)
+        delete.check_directory_stays(volume, parent)
+        fo = _create_in(parent, volume, token, params, owner, path, granted)
+    leasing.parent_changed(fo)
+    trigger.added(volume, path, directory=directory)
+    return fo
+
+
+def _create_in(
+    parent: ParentDirectory,
+    volume: Volume,
+    token: SecurityToken,
+    params: OpenParams,
+    owner: OpenOwner,
+    path: bytes,
+    granted: int,
+) -> FileObject:
+    """Create what was checked.
+
+    Raises:
+        FileExistsError, NTStatusError, OSError: as `create`.
+    """
+    directory = bool(params.create_options & FILE_DIRECTORY_FILE)
     stored = params.file_attributes & attributes.SETTABLE | (0 if directory else FILE_ATTRIBUTE_ARCHIVE)
     try:
-        fd = _make(volume, path, directory, _mode(volume, params, path, directory, stored, parent))
+        fd = _make(volume, path, directory, _mode(volume, params, parent, directory, stored))
     except PermissionError:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the directory does not let create") from None
     try:
@@ -97,21 +118,11 @@ def create(
         _remove(volume, path, directory)
         share.withdraw(fo)
         raise
-    leasing.parent_changed(fo)
-    trigger.added(volume, path, directory=directory)
     return fo
 
 
-def _parent_stat(volume: Volume, path: bytes) -> Stat | None:
-    """Return the status of the directory of `path` where an option makes it matter."""
-    options = volume.options
-    if options.inherit_permissions or options.inherit_owner:
-        return volume.backend.stat_path(path.rpartition(b"/")[0])
-    return None
-
-
 def _mode(
-    volume: Volume, params: OpenParams, path: bytes, directory: bool, stored: int, parent: Stat | None
+    volume: Volume, params: OpenParams, parent: ParentDirectory, directory: bool, stored: int
 ) -> int:
     """Return the permission bits for the new file, as far as the kernel is to set them."""
     options = volume.options
@@ -119,9 +130,9 @@ def _mode(
         if directory:
             return params.posix_mode & options.directory_mask | options.force_directory_mode
         return params.posix_mode & options.create_mask | options.force_create_mode
-    if options.inherit_acls and initial_security.has_default_acl(volume, path):
+    if options.inherit_acls and initial_security.has_default_acl(volume, parent):
         return _ALL
-    parent_mode = parent.mode if parent is not None and options.inherit_permissions else None
+    parent_mode = parent.stat.mode if options.inherit_permissions else None
     if directory:
         return attributes.directory_mode(volume, parent_mode)
     return attributes.file_mode(volume, stored, parent_mode)
@@ -142,7 +153,7 @@ def _make(volume: Volume, path: bytes, directory: bool, mode: int) -> int:
         raise
 
 
-def _equip(fo: FileObject, params: OpenParams, stored: int, parent: Stat | None) -> None:
+def _equip(fo: FileObject, params: OpenParams, stored: int, parent: ParentDirectory) -> None:
     """Give the new file all that the request carries: EAs, space, attributes, security."""
     volume = fo.volume
     if params.extended_attributes:

@@ -28,6 +28,7 @@ from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.fsa.parent import ParentDirectory
     from vfs.posix.syscalls import Stat
     from vfs.volume import Volume
 
@@ -59,17 +60,16 @@ def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
         raise NTStatusError(STATUS_DIRECTORY_NOT_EMPTY, "directory is not empty")
 
 
-def check_directory_stays(volume: Volume, path: bytes) -> None:
-    """Refuse to put the name `path` into a directory that is delete-pending.
+def check_directory_stays(volume: Volume, parent: ParentDirectory) -> None:
+    """Refuse to put a name into a directory that is delete-pending.
 
     Raises:
         NTStatusError: STATUS_DELETE_PENDING.
         OSError: the directory cannot be looked at.
     """
-    parent = path.rpartition(b"/")[0]
-    if parent:
-        stat = volume.backend.stat_path(parent)
-        if volume.share_modes.is_delete_pending(FileId(stat.dev, stat.ino), volume.full_path(parent)):
+    if parent.path:
+        stat = parent.stat
+        if volume.share_modes.is_delete_pending(FileId(stat.dev, stat.ino), volume.full_path(parent.path)):
             raise NTStatusError(STATUS_DELETE_PENDING, "the directory is delete pending")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from vfs.fsa import posix_permissions, stored_security
@@ -13,12 +12,12 @@ from vfs.token import SE_SECURITY_PRIVILEGE
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
-    from vfs.posix.syscalls import Stat
+    from vfs.fsa.parent import ParentDirectory
     from vfs.security import SecurityDescriptor
     from vfs.volume import Volume
 
 
-def equip(fo: FileObject, given: bytes | None, parent: Stat | None) -> None:
+def equip(fo: FileObject, given: bytes | None, parent: ParentDirectory) -> None:
     """Give a new file its owner, its descriptor and its POSIX permissions.
 
     Where neither the request nor the directory says anything, nothing is stored and the mode speaks.
@@ -26,7 +25,7 @@ def equip(fo: FileObject, given: bytes | None, parent: Stat | None) -> None:
     Args:
         fo: the file.
         given: the descriptor of the request.
-        parent: status of the directory, where an option makes it matter.
+        parent: its directory.
 
     Raises:
         NTStatusError: STATUS_INVALID_SECURITY_DESCR, STATUS_INVALID_OWNER, STATUS_INVALID_PRIMARY_GROUP,
@@ -35,9 +34,9 @@ def equip(fo: FileObject, given: bytes | None, parent: Stat | None) -> None:
     """
     volume = fo.volume
     options = volume.options
-    if parent is not None and options.inherit_owner and parent.uid != fo.stat.uid:
+    if options.inherit_owner and parent.stat.uid != fo.stat.uid:
         with credentials.as_root():
-            volume.backend.fchown(fo.fd, parent.uid, -1)
+            volume.backend.fchown(fo.fd, parent.stat.uid, -1)
         fo.refresh()
     creator = None
     if given is not None and options.nt_acl_support:
@@ -46,18 +45,15 @@ def equip(fo: FileObject, given: bytes | None, parent: Stat | None) -> None:
             raise NTStatusError(STATUS_PRIVILEGE_NOT_HELD, "a SACL without the privilege")
         posix_permissions.change_owner(fo, creator.owner, creator.group)
     if options.acl_xattr:
-        _initialise(fo, creator)
+        _initialise(fo, creator, parent.descriptor)
     elif creator is not None and creator.has_dacl:
         posix_permissions.apply(fo, creator)
 
 
-def _initialise(fo: FileObject, creator: SecurityDescriptor | None) -> None:
+def _initialise(
+    fo: FileObject, creator: SecurityDescriptor | None, parent: SecurityDescriptor | None
+) -> None:
     volume = fo.volume
-    parent_fd = volume.backend.open(fo.path.rpartition(b"/")[0], os.O_PATH | os.O_DIRECTORY)
-    try:
-        parent = stored_security.load(volume, parent_fd, volume.backend.stat(parent_fd))
-    finally:
-        os.close(parent_fd)
     if creator is None and (parent is None or not stored_security.passes_on(parent, directory=fo.is_directory)):
         return
     owner = None
@@ -68,14 +64,10 @@ def _initialise(fo: FileObject, creator: SecurityDescriptor | None) -> None:
     stored_security.store(volume, fo.fd, fo.stat, descriptor)
 
 
-def has_default_acl(volume: Volume, path: bytes) -> bool:
-    """Tell whether the directory that `path` is in has a default ACL: with `inherit acls` it replaces the masks.
+def has_default_acl(volume: Volume, parent: ParentDirectory) -> bool:
+    """Tell whether a directory has a default ACL: with `inherit acls` it replaces the masks.
 
     Raises:
         OSError: the directory cannot be looked at.
     """
-    parent_fd = volume.backend.open(path.rpartition(b"/")[0], os.O_PATH | os.O_DIRECTORY)
-    try:
-        return volume.backend.fgetxattr(parent_fd, posix_acl.DEFAULT_XATTR) is not None
-    finally:
-        os.close(parent_fd)
+    return volume.backend.fgetxattr(parent.fd, posix_acl.DEFAULT_XATTR) is not None

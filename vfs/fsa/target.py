@@ -15,6 +15,7 @@ from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, delete, names
 from vfs.fsa.lookup import NameFreeError, check_veto, resolve
+from vfs.fsa.parent import ParentDirectory
 from vfs.locking.entry import ENTRY_POSIX, ENTRY_REPLACING, ShareModeEntry
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -134,10 +135,12 @@ def check_parent(fo: FileObject, target: Target) -> None:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_DELETE_PENDING.
         OSError: the directory cannot be looked at.
     """
-    delete.check_directory_stays(fo.volume, target.path)
-    # Without stored descriptors the kernel's check is the whole check.
-    if not fo.volume.options.acl_xattr:
-        return
-    needed = FILE_ADD_SUBDIRECTORY if fo.is_directory else FILE_ADD_FILE
-    if needed & ~access_check.parent_rights(fo.volume, fo.token, target.path):
+    with ParentDirectory(fo.volume, target.path) as parent:
+        delete.check_directory_stays(fo.volume, parent)
+        # Without stored descriptors the kernel's check is the whole check.
+        if not fo.volume.options.acl_xattr:
+            return
+        needed = FILE_ADD_SUBDIRECTORY if fo.is_directory else FILE_ADD_FILE
+        granted = access_check.parent_rights(fo.volume, fo.token, parent)
+    if needed & ~granted:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the directory does not let add a name")
