@@ -12,9 +12,12 @@ handle need not be durable to be found again by the process that has it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from smbd.wire.constants import (
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT,
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2,
+    SMB2_CREATE_DURABLE_HANDLE_REQUEST,
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
     SMB2_CREATE_REQUEST_LEASE,
     SMB2_DIALECT_300,
@@ -39,6 +42,14 @@ if TYPE_CHECKING:
     from smbd.xsrv.session import Session
 
 
+_EXCLUDING: Final = {
+    SMB2_CREATE_DURABLE_HANDLE_REQUEST,
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT,
+    SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2,
+}
+"""With these a create is refused for what it is, whatever its GUID."""
+
+
 def create_guid(request: Request, message: CreateRequest) -> bytes:
     """Return by what GUID the create can be replayed; empty if it cannot.
 
@@ -46,7 +57,7 @@ def create_guid(request: Request, message: CreateRequest) -> bytes:
         WireError: the context is malformed.
     """
     context = message.contexts.get(SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2)
-    if context is None or request.connection.dialect < SMB2_DIALECT_300:
+    if context is None or request.connection.dialect < SMB2_DIALECT_300 or _EXCLUDING & message.contexts.keys():
         return b""
     return DurableHandleRequestV2.unpack(context).create_guid
 

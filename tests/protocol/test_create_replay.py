@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from smbd.wire.constants import (
@@ -16,6 +17,7 @@ from smbd.wire.constants import (
     SMB2_OPLOCK_LEVEL_NONE,
 )
 from smbd.wire.create import CreateRequest, CreateResponse
+from smbd.wire.create_context_durable import DurableHandleReconnectV2
 from smbd.wire.lock import LockElement
 from smbd.wire.oplock_break import OplockBreakAcknowledgment
 from smbd.xsrv.databases import open_databases
@@ -32,6 +34,7 @@ from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DUPLICATE_OBJECTID,
     STATUS_FILE_NOT_AVAILABLE,
+    STATUS_INVALID_PARAMETER,
     STATUS_LOCK_NOT_GRANTED,
     STATUS_SUCCESS,
 )
@@ -299,3 +302,13 @@ def test_a_lock_that_waits_ends_with_its_channel(two, name, login):
     assert again.recv_interim() is not None
     holder.close()
     assert again.recv().status == STATUS_SUCCESS
+
+
+@unlike_samba
+def test_contexts_that_exclude_each_other_are_told_of_first(server, login, name):
+    away = Away(server, login, name)
+    again = DurableHandleReconnectV2(away.first.file_id_persistent, 0, away.creates.guid, 0)
+    message = CreateRequest(name, GENERIC_ALL, 0, SHARE_ALL, FILE_OPEN, contexts=request(away.creates.guid))
+    for excluded in ({again.tag: again.pack()}, request()):
+        both = msgspec.structs.replace(message, contexts=message.contexts | excluded)
+        assert away.creates.tree.send(SMB2_CREATE, both).recv().status == STATUS_INVALID_PARAMETER
