@@ -81,19 +81,20 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
     try:
         return volume.backend.resolve(path, tried=tried)
     except NameNotFoundError as error:
-        missing = error
+        # The error itself is not kept: that would be a cycle with its own traceback.
+        missing_last, parent, occupied, populated = error.missing_last, error.parent, error.occupied, error.populated
     if volume.options.mangled_names != MANGLED_NO and b"~" in path:
         demangled = _demangle(volume, path)
         if demangled != path and not (volume.streams is not None and hides(demangled)):
             return resolve(volume, demangled)
     # A reparse point has nothing in it.
-    if not missing.populated and b"/" in path:
+    if not populated and b"/" in path:
         reparse.refuse_below(volume, path)
-    if not missing.missing_last:
+    if not missing_last:
         raise NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "directory does not exist")
-    if missing.occupied:
+    if occupied:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "symbolic link that may not be followed")
-    raise NameFreeError(missing.parent)
+    raise NameFreeError(parent)
 
 
 def _demangle(volume: Volume, path: bytes) -> bytes:

@@ -189,10 +189,16 @@ class PosixBackend(DescriptorCalls):
         """
         if not tried and self.exists(path):
             return path
-        known = self._known_spelling(path)
-        if known is not None and known != path:
-            return known
         head, _, last = path.rpartition(b"/")
+        known = self._known_directory(head)
+        if known is not None:
+            directory, stat = known
+            is_known, spelled = self.names.lookup(stat, to_text(last))
+            if is_known and spelled is None:
+                populated = self.names.is_populated(stat)
+                raise NameNotFoundError(path, missing_last=True, parent=directory, populated=populated)
+            if spelled is not None and (found := _join(directory, to_bytes(spelled))) != path:
+                return found
         directory, fd = self._open_directory(head, path)
         try:
             name, populated = self._spelling(fd, last)
@@ -205,25 +211,24 @@ class PosixBackend(DescriptorCalls):
             raise NameNotFoundError(path, missing_last=True, parent=directory, occupied=True)
         return found
 
-    def _known_spelling(self, path: bytes) -> bytes | None:
-        """The spelling of `path` as far as the tables of names tell, without opening its directory; None if not.
+    def _known_directory(self, path: bytes) -> tuple[bytes, Stat] | None:
+        """The spelling and the status of a directory as far as the tables of names tell, without opening it.
 
-        What a link out of the share leads to is in no table, and what is found is opened beneath the root.
+        None if they do not tell. What a link out of the share leads to is in no table, and what is found is opened
+        beneath the root.
         """
         if self.case_sensitive:
             return None
-        head, _, last = path.rpartition(b"/")
-        stat = syscalls.statx_or_none(self.root_fd, head) if head else syscalls.statx(self.root_fd)
+        stat = syscalls.statx_or_none(self.root_fd, path) if path else syscalls.statx(self.root_fd)
         if stat is None:
-            spelled = self._known_spelling(head)
-            if spelled is None or spelled == head:
+            head, _, last = path.rpartition(b"/")
+            above = self._known_directory(head)
+            spelled = None if above is None else self.names.lookup(above[1], to_text(last))[1]
+            if above is None or spelled is None:
                 return None
-            head = spelled
-            stat = syscalls.statx_or_none(self.root_fd, head)
-        if stat is None or not stat.is_directory:
-            return None
-        found = self.names.lookup(stat, to_text(last))[1]
-        return None if found is None else _join(head, to_bytes(found))
+            path = _join(above[0], to_bytes(spelled))
+            stat = syscalls.statx_or_none(self.root_fd, path)
+        return (path, stat) if stat is not None and stat.is_directory else None
 
     def _open_directory(self, path: bytes, whole: bytes) -> tuple[bytes, int]:
         """The spelling of the directory `path` and an O_PATH descriptor of it; walks up until something exists.

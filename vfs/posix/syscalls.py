@@ -44,6 +44,7 @@ _NUMBERS: Final = {
 }
 #: The kernel answers EAGAIN to openat2 when a rename raced with a ``..`` of the walk; Linux says: try again.
 _OPENAT2_ATTEMPTS: Final = 64
+_TRY_AGAIN: Final = frozenset({errno.EAGAIN, errno.EINTR})
 #: `how` structures are built once for each combination in use; hostile variety must not grow the table.
 _HOW_CACHE_SIZE: Final = 512
 
@@ -124,18 +125,14 @@ def openat2(dir_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> in
         _hows[flags, mode, resolve] = how
     if b"\0" in path:
         raise OSError(errno.EINVAL, "NUL in a path", path)
-    fd: int = _syscall(_NR_OPENAT2, dir_fd, path, how, _HOW_SIZE)
-    if fd >= 0:
-        return fd
-    error = _last_error(path)
     for _ in range(_OPENAT2_ATTEMPTS):
-        if error.errno not in {errno.EAGAIN, errno.EINTR}:
-            break
-        fd = _syscall(_NR_OPENAT2, dir_fd, path, how, _HOW_SIZE)
+        fd: int = _syscall(_NR_OPENAT2, dir_fd, path, how, _HOW_SIZE)
         if fd >= 0:
             return fd
-        error = _last_error(path)
-    raise error
+        code = ctypes.c_int.from_address(_errno_location()).value
+        if code not in _TRY_AGAIN:
+            break
+    raise OSError(code, _strerror(code), path)  # in no variable: that would be a cycle with its own traceback
 
 
 _STATX = struct.Struct("=II8xIIIH2xQQQ8xqI4xqI4xqI4xqI4xIIII")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -348,3 +349,24 @@ def test_delete_pending_refuses_opens(share: Share) -> None:
     assert status_of(lambda: share.create("file")) == nt.STATUS_OBJECT_NAME_COLLISION
     set_info.set_disposition(fo, delete_file=False)
     share.open("file", FILE_READ_ATTRIBUTES)
+
+
+def test_opens_that_fail_leave_nothing_to_collect(share: Share) -> None:
+    share.mkdir("Dir")
+    (share.root / "Dir" / "file").touch()
+    failing = (r"Dir\missing", r"missing\f", r"DIR\missing", r"Dir\file\f", "Dir")
+    for _ in range(2):  # the first time fills caches
+        gc.collect()
+        gc.disable()
+        try:
+            for name in failing:
+                try:
+                    share.open(name, FILE_READ_DATA, options=FILE_NON_DIRECTORY_FILE)
+                except NTStatusError:
+                    pass
+                else:
+                    pytest.fail(name)
+            garbage = gc.collect()
+        finally:
+            gc.enable()
+    assert garbage == 0

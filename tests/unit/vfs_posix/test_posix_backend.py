@@ -111,7 +111,10 @@ def test_case_insensitive(backend):
     assert backend.resolve(b"") == b""
 
 
+_TOLD = ("missing_last", "parent", "occupied", "populated")
+_FREE = (b"Dir/none", b"DIR/none", b"none")
 _SPELLINGS = [
+    *_FREE,
     b"DIR/FILE.TXT", b"dir/file.txt", b"Dir/FILE.txt", b"Dir/File.txt", b"DIR", b"DIR/SUB", b"DIR/SUB/NONE", b"NONE/X",
     b"REL/FILE.TXT", b"rel/FILE.TXT", b"OUT/SECRET", b"out/SECRET", b"OUTFILE", b"DANGLING", b"DANGLING/X", b"LOOP/X",
     b"dir/file.txt/below", b"BOTH/FILE", b"both/FILE", b"Dir/NUL\0", b"",
@@ -129,22 +132,22 @@ def test_what_the_tables_tell_is_what_the_directories_say(backend, tree, monkeyp
         try:
             return backend.resolve(path)
         except OSError as error:
-            return type(error), error.errno, getattr(error, "missing_last", None), getattr(error, "parent", None)
+            return type(error), error.errno, *(getattr(error, name, None) for name in _TOLD)
 
-    known_spelling = backend._known_spelling
-    monkeypatch.setattr(backend, "_known_spelling", lambda _path: None)
+    known_directory = backend._known_directory
+    monkeypatch.setattr(backend, "_known_directory", lambda _path: None)
     expected = {path: outcome(path) for path in _SPELLINGS}
-    told = {}
+    opened = backend._open_directory
+    long_way = []
 
-    def told_of(path):
-        told[path] = known_spelling(path)
-        return told[path]
+    def open_directory(path, whole):
+        long_way.append(whole)
+        return opened(path, whole)
 
-    monkeypatch.setattr(backend, "_known_spelling", told_of)
+    monkeypatch.setattr(backend, "_known_directory", known_directory)
+    monkeypatch.setattr(backend, "_open_directory", open_directory)
     assert {path: outcome(path) for path in _SPELLINGS} == expected
-    assert [told[path] for path in (b"DIR/FILE.TXT", b"Dir/FILE.txt", b"DIR/SUB")] == [
-        b"Dir/File.txt", b"Dir/File.txt", b"Dir/Sub",
-    ]  # fmt: skip
+    assert not {b"DIR/FILE.TXT", b"Dir/FILE.txt", b"DIR/SUB", *_FREE} & set(long_way)
     (tree / "Dir" / "File.txt").rename(tree / "Dir" / "fILE.txt")
     os.utime(tree / "Dir", ns=(1, 1))  # as if it had been long ago
     assert outcome(b"DIR/FILE.TXT") == b"Dir/fILE.txt"
