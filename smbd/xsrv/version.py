@@ -26,7 +26,7 @@ from vfs.locking.brlock import BRLOCK_CODEC
 from vfs.locking.lease import LEASE_CODEC
 from vfs.locking.stored import LOCKING_CODEC
 from vfs.notify.change import TRIGGER_CODEC
-from vfs.notify.index import INTEREST_CODEC, NOTIFYD_CODEC, WATCHERS_CODEC
+from vfs.notify.index import BELOW_CODEC, INTEREST_CODEC, NOTIFYD_CODEC, WATCHERS_CODEC
 
 if TYPE_CHECKING:
     from messaging.dbwrap.base import Db
@@ -49,6 +49,7 @@ _CODECS: Final[tuple[RecordCodec[Any], ...]] = (
     LEASE_CODEC,
     INTEREST_CODEC,
     WATCHERS_CODEC,
+    BELOW_CODEC,
     NOTIFYD_CODEC,
     TRIGGER_CODEC,
     NAMES_CODEC,

@@ -9,6 +9,7 @@ notifyd.
 |---|---|
 | ``/path/of/a/directory`` | one `Interest` for each process that watches it |
 | ``?watchers`` | the processes that watch anything |
+| ``?below`` | how many of the `Interest` are in what is further down; missing if none: then nobody looks for such |
 | ``?notifyd`` | the server id of notifyd |
 """
 
@@ -41,10 +42,12 @@ class Interest(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 INTEREST_CODEC: Final = RecordCodec(list[Interest], 1, "notify_index")
 WATCHERS_CODEC: Final = RecordCodec(list[ServerId], 1, "notify_index watchers")
+BELOW_CODEC: Final = RecordCodec(int, 1, "notify_index below")
 NOTIFYD_CODEC: Final = RecordCodec(ServerId, 1, "notify_index notifyd")
 
 # Paths begin with a slash.
 _WATCHERS: Final = b"?watchers"
+_BELOW: Final = b"?below"
 _NOTIFYD: Final = b"?notifyd"
 
 
@@ -73,6 +76,7 @@ class NotifyIndex:
         # Once for every change and directory above it, as soon as anybody watches anything: no calls to spare.
         found: dict[ServerId, list[Change]] = {}
         parse, decode = self._parse, INTEREST_CODEC.decode
+        anyone_below = parse(_BELOW) is not None
         for change in changes:
             path, wanted = change.path, change.completion_filter
             receivers: set[ServerId] = set()
@@ -82,7 +86,7 @@ class NotifyIndex:
                 directory = parent_of(path)
                 if (value := parse(directory)) is not None:
                     receivers.update(one.server_id for one in decode(value) if one.direct & wanted)
-                while directory := parent_of(directory):
+                while anyone_below and (directory := parent_of(directory)):
                     if (value := parse(directory)) is not None:
                         receivers.update(one.server_id for one in decode(value) if one.below & wanted)
             for receiver in receivers:
@@ -91,13 +95,27 @@ class NotifyIndex:
 
     def set_interest(self, directory: bytes, server_id: ServerId, direct: int, below: int) -> None:
         """Replace what the process wants to know about `directory`; nothing if both filters are empty."""
+        # Whoever is killed on the way leaves the number too high, which costs time only.
+        if below and not any(one.below for one in self.interests(directory) if one.server_id == server_id):
+            self._count_below(1)
         with self._db.fetch_locked(directory) as record:
-            entries = [] if record.value is None else INTEREST_CODEC.decode(record.value)
-            entries = [one for one in entries if one.server_id != server_id]
+            before = [] if record.value is None else INTEREST_CODEC.decode(record.value)
+            entries = [one for one in before if one.server_id != server_id]
+            was_below = any(one.below for one in before if one.server_id == server_id)
             if direct | below:
                 entries.append(Interest(server_id, direct, below))
             if entries:
                 record.store(INTEREST_CODEC.encode(entries))
+            else:
+                record.delete()
+        if was_below and not below:
+            self._count_below(-1)
+
+    def _count_below(self, change: int) -> None:
+        with self._db.fetch_locked(_BELOW) as record:
+            count = change + (0 if record.value is None else BELOW_CODEC.decode(record.value))
+            if count > 0:
+                record.store(BELOW_CODEC.encode(count))
             else:
                 record.delete()
 

@@ -7,7 +7,7 @@ know, notifyd tells them, because a request is not to wait for hundreds of messa
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from messaging.bus import Bus, Handler
@@ -96,7 +96,7 @@ class Notifier:
             return
         self._index.set_interest(directory, self._bus.server_id, direct, below)
         if self._kernel and before != _reach([*interests.values(), (direct, below)]):
-            self._send_notifyd(MSG_SMB_NOTIFY_REC_CHANGES, directory)
+            self._send_notifyd(MSG_SMB_NOTIFY_REC_CHANGES, directory, self._bus.send)
 
     # telling
 
@@ -110,10 +110,12 @@ class Notifier:
             # Not at once: the response to the change goes first.
             self._bus.reactor.call_later(0, lambda: self._deliver(mine))
         pass_on = len(receivers) > MAX_TOLD_DIRECTLY
-        if (self._kernel or pass_on) and not self._send_notifyd(
-            MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(list(changes), pass_on))
-        ):
-            pass_on = False
+        if self._kernel or pass_on:
+            # What notifyd is to know, but not to tell, is in no order.
+            send = self._bus.send if pass_on else self._bus.hint
+            pass_on &= self._send_notifyd(
+                MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(list(changes), pass_on)), send
+            )
         if not pass_on:
             self.send(receivers)
 
@@ -127,12 +129,12 @@ class Notifier:
             except MessagingError as error:
                 _log.warning("change notification for %s is lost: %s", receiver, error)
 
-    def _send_notifyd(self, msg_type: int, payload: bytes) -> bool:
+    def _send_notifyd(self, msg_type: int, payload: bytes, send: Callable[[ServerId, int, bytes], None]) -> bool:
         notifyd = self._index.notifyd()
         if notifyd is None:
             return False
         try:
-            self._bus.send(notifyd, msg_type, payload)
+            send(notifyd, msg_type, payload)
         except MessagingError as error:
             _log.debug("notifyd: %s", error)  # it reads the register when it is back
             return False

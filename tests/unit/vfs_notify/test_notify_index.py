@@ -58,6 +58,19 @@ def test_receivers_by_directory_filter_and_depth(index):
     assert index.receivers([added(b"/ab/x")]) == {}
 
 
+def test_directories_above_are_looked_at_while_anyone_watches_what_is_below(index):
+    change = added(b"/a/b/c")
+    name = FILE_NOTIFY_CHANGE_NAME
+    for server_id, below in ((ONE, 0), (ONE, 4), (ONE, name), (TWO, name), (ONE, 0)):
+        index.set_interest(b"/a", server_id, name, below)
+    assert list(index.receivers([change])) == [TWO]
+    assert index.forget(lambda server_id: server_id == TWO) == [b"/a"]
+    assert index.receivers([change]) == {}
+    assert [key for key, _ in index._db.traverse_read()] == [b"/a"]
+    index.set_interest(b"/", ONE, 0, FILE_NOTIFY_CHANGE_NAME)
+    assert list(index.receivers([change])) == [ONE]
+
+
 def test_the_root_can_be_watched(index):
     index.set_interest(b"/", ONE, FILE_NOTIFY_CHANGE_NAME, FILE_NOTIFY_CHANGE_NAME)
     assert list(index.receivers([added(b"/a")])) == list(index.receivers([added(b"/a/b/c")])) == [ONE]
