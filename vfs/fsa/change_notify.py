@@ -31,6 +31,9 @@ def watch(fo: FileObject, completion_filter: int, max_length: int, *, recursive:
         started = Watch(fo.full_path, completion_filter, recursive=recursive, max_length=max_length)
         notifier.add(started)
         fo.watch = started
+        # Who deletes the directory tells those who watch it; whoever comes later has to see for himself.
+        if fo.volume.share_modes.is_delete_pending(fo.file_id, fo.full_path):
+            started.directory_deleted()
     return fo.watch
 
 

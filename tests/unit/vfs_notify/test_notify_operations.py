@@ -173,6 +173,15 @@ def test_deleting_the_watched_directory(share):
     assert caught.value.status == STATUS_DELETE_PENDING
 
 
+def test_a_directory_that_is_about_to_go_cannot_be_watched(share):
+    directory, other = share.mkdir("dir"), share.open("dir", FILE_LIST_DIRECTORY)
+    set_info.set_disposition(directory, True)
+    close_file(directory)
+    with pytest.raises(NTStatusError) as caught:
+        share.seen(change_notify.watch(other, FILE_NOTIFY_CHANGE_ALL, PLENTY, recursive=False))
+    assert caught.value.status == STATUS_DELETE_PENDING
+
+
 def test_a_watch_follows_its_directory(share):
     directory = share.mkdir("old")
     watch = share.watch("old", FILE_NOTIFY_CHANGE_NAME)
