@@ -39,9 +39,11 @@ class Notification:
         channels: the connections that it may go over, best first.
         wants_answer: the client has to acknowledge it.
         lost: called when it can be sent over none of them any more.
+        connection: the one that it has been sent over last.
+        arrived: the client's TCP has acknowledged it.
     """
 
-    __slots__ = ("_end", "body", "channels", "connection", "key", "lost", "session", "wants_answer")
+    __slots__ = ("_end", "arrived", "body", "channels", "connection", "key", "lost", "session", "wants_answer")
 
     def __init__(
         self,
@@ -60,6 +62,7 @@ class Notification:
         self.wants_answer = wants_answer
         self.lost = lost
         self.connection: Connection | None = None
+        self.arrived = False
         self._end = 0
 
     def usable(self) -> Iterator[Connection]:
@@ -72,14 +75,20 @@ class Notification:
     def send(self, connection: Connection) -> None:
         """Send it over `connection`, without waiting for anything."""
         self.connection = connection
+        self.arrived = False
         respond.send_notification(connection, self.session, SMB2_OPLOCK_BREAK, self.body)
         transport = connection.transport
         transport.flush()
-        self._end = transport.acknowledged() + transport.unacknowledged()
+        if self.connection is connection:  # or it was found closed, and this went over another
+            self._end = transport.acknowledged() + transport.unacknowledged()
 
-    def has_arrived(self) -> bool:
-        """Tell whether the client's TCP has acknowledged it."""
-        return self.connection is not None and self.connection.transport.acknowledged() >= self._end
+    def look(self) -> bool:
+        """Look whether it has arrived; return whether it is lost in the silence of the other end."""
+        if self.connection is None:
+            return False
+        transport = self.connection.transport
+        self.arrived = transport.acknowledged() >= self._end
+        return not self.arrived and transport.repeats() >= _MAX_REPEATS
 
 
 class BreakDelivery:
@@ -92,6 +101,7 @@ class BreakDelivery:
     def __init__(self, loop: EventLoop) -> None:
         self._loop = loop
         self._under_way: set[Notification] = set()
+        self._looks = False
 
     def send(self, notification: Notification) -> bool:
         """Send it over the first connection that can be used; False if there is none."""
@@ -101,7 +111,7 @@ class BreakDelivery:
             return False
         self._under_way.add(notification)
         notification.send(connection)  # this may find the connection closed, and come back here by `connection_lost`
-        self._look_later(notification, connection)
+        self._look_later()
         return notification in self._under_way
 
     def answered(self, key: int | bytes) -> None:
@@ -116,17 +126,18 @@ class BreakDelivery:
             if not self.send(notification) and notification.wants_answer:
                 notification.lost()
 
-    def _look_later(self, notification: Notification, connection: Connection) -> None:
-        self._loop.call_later(_INTERVAL, lambda: self._look(notification, connection))
+    def _look_later(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self._loop.call_later(_INTERVAL, self._look)
 
-    def _look(self, notification: Notification, connection: Connection) -> None:
-        """Look whether the client's TCP has acknowledged the notification."""
-        if notification not in self._under_way or notification.connection is not connection:
-            return
-        if notification.has_arrived():
-            if not notification.wants_answer:
-                self._under_way.discard(notification)
-        elif connection.transport.repeats() >= _MAX_REPEATS:
-            connection.transport.close("its client does not take a break notification")
-        else:
-            self._look_later(notification, connection)
+    def _look(self) -> None:
+        """Look what has become of that which is on its way, and give up the connections that are silent."""
+        self._looks = False
+        lost = {one.connection for one in self._under_way if not one.arrived and one.look()}
+        self._under_way = {one for one in self._under_way if one.wants_answer or not one.arrived}
+        for connection in lost:
+            if connection is not None:
+                connection.transport.close("its client does not take a break notification")
+        if not all(one.arrived for one in self._under_way):
+            self._look_later()
