@@ -11,7 +11,7 @@ from typing import Final
 
 from smbd.rpc.pipe import Pipe
 from smbd.smb2 import respond
-from smbd.smb2.credits import check_charge
+from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
 from smbd.smb2.request import AsyncResult, FileRange, Reply, Request, Result
 from smbd.wire.constants import SMB2_CHANNEL_NONE, SMB2_HEADER_SIZE
 from smbd.wire.read_write import READ_DATA_OFFSET, ReadRequest, ReadResponse, pack_read_response_into
@@ -38,7 +38,8 @@ def handle(request: Request) -> Result | AsyncResult:
     """
     message = ReadRequest.unpack(request.pdu)
     length = message.length
-    check_charge(request, length)
+    if length > BYTES_PER_CREDIT:
+        check_charge(request, length)
     if length > request.connection.max_read or message.channel != SMB2_CHANNEL_NONE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "too large, or over RDMA")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
@@ -60,7 +61,8 @@ def handle(request: Request) -> Result | AsyncResult:
     read_count = read.read_cached(file, message.offset, frame[READ_DATA_OFFSET : READ_DATA_OFFSET + length])
     if read_count is None:
         return _read_in_thread(request, message, file)
-    _check_count(message, read_count)
+    if read_count < message.minimum_count or not read_count:
+        _check_count(message, read_count)
     total = pack_read_response_into(frame, 0, read_count)
     return total - SMB2_HEADER_SIZE if in_place else frame[SMB2_HEADER_SIZE:total]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from smbd.smb2.credits import check_charge
+from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CHANNEL_NONE,
@@ -12,6 +12,7 @@ from smbd.wire.constants import (
     SMB2_WRITEFLAG_WRITE_UNBUFFERED,
 )
 from smbd.wire.read_write import WriteRequest, WriteResponse
+from vfs.constants import FILE_WRITE_THROUGH
 from vfs.fsa import write
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
@@ -21,27 +22,29 @@ _THROUGH: Final = SMB2_WRITEFLAG_WRITE_THROUGH | SMB2_WRITEFLAG_WRITE_UNBUFFERED
 
 
 def handle(request: Request) -> Result | AsyncResult:
-    """Write; with WRITE_THROUGH answer only when the data are on stable storage.
+    """Write; with WRITE_THROUGH, of the request or of the open, answer only when the data are on stable storage.
 
     Raises:
         NTStatusError: STATUS_INVALID_PARAMETER beyond MaxWriteSize, and what `vfs.fsa.write` raises.
     """
     message = WriteRequest.unpack(request.pdu)
     data = message.data
-    check_charge(request, len(data))
-    if len(data) > request.connection.max_write or message.channel != SMB2_CHANNEL_NONE:
+    length = len(data)
+    if length > BYTES_PER_CREDIT:
+        check_charge(request, length)
+    if length > request.connection.max_write or message.channel != SMB2_CHANNEL_NONE:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "too large, or over RDMA")
     if message.offset > _MAX_OFFSET:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "offset out of range: its special values are not for the wire")
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     if opened.pipe is not None:
         opened.pipe.write(bytes(data))
-        return WriteResponse(len(data)).pack()
+        return WriteResponse(length).pack()
     file = opened.file
     if file is None:
         raise NTStatusError(STATUS_INVALID_PARAMETER)
     count = write.write(file, message.offset, memoryview(data))
-    if message.flags & _THROUGH or file.volume.options.sync_always:
+    if message.flags & _THROUGH or file.create_options & FILE_WRITE_THROUGH or file.volume.options.sync_always:
         return _sync(request, file, count)
     return WriteResponse(count).pack()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
-from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_WRITE_THROUGH
+from vfs.constants import FILE_ATTRIBUTE_ARCHIVE
 from vfs.fsa import allocation, attributes, lock, times
 from vfs.fsa.allocation import MAX_FILE_SIZE, NTFS_MAX_FILE_SIZE
 from vfs.locking.breaks import contend_level2
@@ -30,8 +30,10 @@ OFFSET_CURRENT: Final = 0xFFFFFFFFFFFFFFFE
 """Offset -2: go on at the current position."""
 
 
-def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool = False) -> int:
+def write(fo: FileObject, offset: int, view: memoryview) -> int:
     """Write `view` at `offset` (unsigned as on the wire; -1 appends, -2 goes on) and return its length.
+
+    An open with FILE_WRITE_THROUGH leaves it to the caller to wait for the disk.
 
     Raises:
         NTStatusError: STATUS_ACCESS_DENIED, STATUS_INVALID_DEVICE_REQUEST (directory), STATUS_INVALID_PARAMETER,
@@ -61,7 +63,10 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
         if fo.volume.options.strict_allocate and offset > fo.end_of_file():
             allocation.reserve(fo, offset + length)
         if fo.stream is None:
-            _write_all(fo.volume.backend.pwrite, fo.fd, offset, view)
+            pwrite = fo.volume.backend.pwrite
+            count = pwrite(fo.fd, view, offset)
+            if count < length:
+                _write_rest(pwrite, fo.fd, offset + count, view[count:])
         else:
             fo.stream.write(offset, view)
             times.touch(fo)
@@ -75,33 +80,18 @@ def write(fo: FileObject, offset: int, view: memoryview, *, write_through: bool 
             or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE
         ):
             modified(fo)
-        if write_through or fo.create_options & FILE_WRITE_THROUGH or fo.volume.options.sync_always:
-            sync(fo)
     except OSError as error:
         raise from_oserror(error, "write") from None
     return length
 
 
-def _write_all(pwrite: Callable[[int, memoryview, int], int], fd: int, offset: int, view: memoryview) -> None:
-    count = pwrite(fd, view, offset)
-    while count < len(view):  # a full disk or quota shows at the next call
-        more = pwrite(fd, view[count:], offset + count)
-        if not more:
+def _write_rest(pwrite: Callable[[int, memoryview, int], int], fd: int, offset: int, view: memoryview) -> None:
+    while view:  # a full disk or quota shows at the next call
+        count = pwrite(fd, view, offset)
+        if not count:
             raise NTStatusError(STATUS_DISK_FULL, "no progress")
-        count += more
-
-
-def sync(fo: FileObject) -> None:
-    """Force what was written to the disk.
-
-    Raises:
-        OSError: as the kernel says.
-    """
-    if fo.stream is None:
-        fo.volume.backend.fdatasync(fo.fd)
-    else:
-        fo.stream.sync()
-        fo.volume.backend.fsync(fo.fd)
+        offset += count
+        view = view[count:]
 
 
 def modified(fo: FileObject) -> None:

@@ -115,7 +115,7 @@ def test_read_write(share: Share) -> None:
     assert write.write(fo, 0, memoryview(b"0123456789")) == 10
     assert fo.position == 10
     assert write.write(fo, write.OFFSET_CURRENT, memoryview(b"ab")) == 2
-    assert write.write(fo, write.OFFSET_END_OF_FILE, memoryview(b"c"), write_through=True) == 1
+    assert write.write(fo, write.OFFSET_END_OF_FILE, memoryview(b"c")) == 1
     buffer = bytearray(20)
     assert read.read_into(fo, 8, memoryview(buffer)) == 5
     assert buffer[:5] == b"89abc"

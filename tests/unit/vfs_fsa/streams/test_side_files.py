@@ -149,7 +149,7 @@ def test_contents_that_look_like_a_reference(share: Share, big: FileObject) -> N
     close.close_file(big)
 
 
-def test_write_through(share: Share, big: FileObject) -> None:
+def test_flush(share: Share, big: FileObject) -> None:
     for fo in (big, share.create("other:s")):
-        assert write.write(fo, 0, memoryview(b"1"), write_through=True) == 1
+        assert write.write(fo, 0, memoryview(b"1")) == 1
         flush.flush(fo)

@@ -1,4 +1,4 @@
-"""READ answers the same whichever way the data take: copied in place, protected, or sent from the file itself."""
+"""READ and WRITE answer the same whichever way the data take: copied, protected, sent from the file, forced to disk."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 
 import pytest
 
+from smbd.wire.read_write import WriteResponse
 from tests.smbxcli import Protection
-from vfs.constants import FILE_CREATE
-from vfs.ntstatus import STATUS_END_OF_FILE
+from vfs.constants import FILE_CREATE, FILE_WRITE_THROUGH
+from vfs.ntstatus import STATUS_END_OF_FILE, STATUS_SUCCESS
 
 pytestmark = pytest.mark.slow
 
@@ -40,3 +41,13 @@ def test_what_is_read_is_what_was_written(tree, name, protection):
             body = one.recv().check().pdu[80:]
             assert bytes(body) == data[offset : offset + length], (length, offset)
         assert file.send_read(1 << 20, _SIZE).recv().status == STATUS_END_OF_FILE
+
+
+def test_an_open_that_writes_through(tree, name):
+    """The disk is waited for beside the loop: other requests are answered meanwhile, and all in the end."""
+    with tree.create(name, disposition=FILE_CREATE, options=FILE_WRITE_THROUGH) as file:
+        writes = [file.send_write(bytes([number]) * 4096, number * 4096) for number in range(8)]
+        assert tree.session.connection.echo(tree.session).status == STATUS_SUCCESS
+        for one in writes:
+            assert one.recv().check().body(WriteResponse).count == 4096
+        assert file.read(8 * 4096) == b"".join(bytes([number]) * 4096 for number in range(8))
