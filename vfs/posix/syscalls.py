@@ -162,17 +162,6 @@ def statx(fd: int, name: bytes | None = None) -> Stat:
         failed = _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER)
     if failed:
         raise _last_error(name)
-    return _status()
-
-
-def statx_or_none(fd: int, name: bytes) -> Stat | None:
-    """As `statx` of an entry; None if its status cannot be had, for whatever reason."""
-    if b"\0" in name or _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER):
-        return None
-    return _status()
-
-
-def _status() -> Stat:
     (
         mask, blksize, nlink, uid, gid, mode, ino, size, blocks, atime, atime_n, btime, btime_n,
         ctime, ctime_n, mtime, mtime_n, rmajor, rminor, major, minor,
@@ -185,6 +174,14 @@ def _status() -> Stat:
         _makedev(rmajor, rminor) if rmajor or rminor else 0, atime, mtime, ctime,
         btime * 1000000000 + btime_n if mask & STATX_BTIME else min(atime, mtime, ctime), blksize,
     )  # fmt: skip
+
+
+def statx_or_none(fd: int, name: bytes) -> Stat | None:
+    """As `statx` of an entry; None if its status cannot be had, for whatever reason."""
+    try:
+        return statx(fd, name)
+    except OSError:
+        return None
 
 
 _BRIEF = struct.Struct("=28xH2xQQQ8xqI20xqI4xqI")
