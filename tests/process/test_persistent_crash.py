@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from messaging.dbwrap.journal import Journal
+from messaging.dbwrap.tdb import open_tdb
 from smbd.wire.create import CreateResponse
+from smbd.xsrv.persistent import JOURNAL_NAME
 from tests import procstat
 from tests.process import crashing_smbd
 from tests.process.smbd_support import eventually, new_server, run
@@ -134,6 +137,10 @@ def assert_free(server: PysmbdServer, name: str) -> None:
         return True
 
     eventually(alone)
+    creates = open_tdb(str(server.directory / "lock" / "smbXsrv_replay_global.tdb"), lock_order=1, read_only=True)
+    journal = Journal(str(server.directory / "state" / JOURNAL_NAME))
+    eventually(lambda: not (list(creates.traverse_read()) or journal.read()))
+    creates.close()  # the next one is another file
     eventually(lambda: run("dbcheck", server).returncode == 0)
 
 
