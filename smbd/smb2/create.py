@@ -31,7 +31,7 @@ from smbd.wire.constants import (
     SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_IMPERSONATION_DELEGATE,
 )
-from smbd.wire.create import CreateRequest, CreateResponse
+from smbd.wire.create import CreateRequest, CreateResponse, pack_response
 from smbd.wire.create_contexts import (
     AllocationSize,
     Contexts,
@@ -186,7 +186,10 @@ def _open_file(
     asked = _read_contexts(request, message, volume, params, instance) if message.contexts else _NOTHING
     wish = asked.wish
     reconnects = wish is not None and wish.reconnect is not None
-    level, lease = create_leases.read(request.connection, message, any_level=reconnects)
+    if message.requested_oplock_level or reconnects:
+        level, lease = create_leases.read(request.connection, message, any_level=reconnects)
+    else:
+        level, lease = OPLOCK_NONE, None
     client = session.client
     number = 0 if wish is None else create_durable.number_for(client.ctx.databases, wish, volume)
     owner = OpenOwner(
@@ -259,11 +262,10 @@ def _respond(opened: Open, file: FileObject, answers: Contexts, level: int | Non
     stat = query_info.opened_stat(file)
     if level is None:
         level = OPLOCK_NONE if file.oplock is None else file.oplock.level
-    return CreateResponse(
-        opened.persistent_id,
-        opened.volatile_id,
-        file.create_action,
+    return pack_response(
         level,
+        SMB2_CREATE_FLAG_REPARSEPOINT if stat.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT else 0,
+        file.create_action,
         stat.creation_time,
         stat.last_access_time,
         stat.last_write_time,
@@ -271,9 +273,10 @@ def _respond(opened: Open, file: FileObject, answers: Contexts, level: int | Non
         stat.allocation_size,
         stat.end_of_file,
         stat.file_attributes,
+        opened.persistent_id,
+        opened.volatile_id,
         answers,
-        SMB2_CREATE_FLAG_REPARSEPOINT if stat.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT else 0,
-    ).pack()
+    )
 
 
 def _enter(request: Request, opened: Open) -> None:

@@ -153,6 +153,31 @@ class CreateRequest(msgspec.Struct, gc=False):
         )
 
 
+def pack_response(
+    oplock_level: int,
+    flags: int,
+    create_action: int,
+    creation_time: int,
+    last_access_time: int,
+    last_write_time: int,
+    change_time: int,
+    allocation_size: int,
+    end_of_file: int,
+    file_attributes: int,
+    persistent_id: int,
+    volatile_id: int,
+    contexts: Contexts,
+) -> bytes:
+    """Return the body of a response with the fields of `CreateResponse`, without making one."""
+    data = pack_contexts(contexts) if contexts else b""
+    return _RESPONSE.pack(
+        _RESPONSE_SIZE, oplock_level, flags, create_action,
+        creation_time, last_access_time, last_write_time, change_time,
+        allocation_size, end_of_file, file_attributes, persistent_id, volatile_id,
+        _RESPONSE_DATA if data else 0, len(data),
+    ) + data  # fmt: skip
+
+
 class CreateResponse(msgspec.Struct, gc=False):
     """SMB2 CREATE response, 2.2.14.
 
@@ -188,25 +213,12 @@ class CreateResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        contexts = pack_contexts(self.contexts) if self.contexts else b""
-        fixed = _RESPONSE.pack(
-            _RESPONSE_SIZE,
-            self.oplock_level,
-            self.flags,
-            self.create_action,
-            self.creation_time,
-            self.last_access_time,
-            self.last_write_time,
-            self.change_time,
-            self.allocation_size,
-            self.end_of_file,
-            self.file_attributes,
-            self.file_id_persistent,
-            self.file_id_volatile,
-            _RESPONSE_DATA if contexts else 0,
-            len(contexts),
-        )
-        return fixed + contexts
+        return pack_response(
+            self.oplock_level, self.flags, self.create_action,
+            self.creation_time, self.last_access_time, self.last_write_time, self.change_time,
+            self.allocation_size, self.end_of_file, self.file_attributes,
+            self.file_id_persistent, self.file_id_volatile, self.contexts,
+        )  # fmt: skip
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> CreateResponse:

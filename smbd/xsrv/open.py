@@ -216,9 +216,11 @@ class Open:
         status = STATUS_SUCCESS
         if self.session.opens.pop(self.volatile_id, None) is None:
             return status
-        self._end_waits()
         client = self.session.client
-        client.replays.forget(self)
+        if self.pending:
+            self._end_waits()
+        if self.create_guid:
+            client.replays.forget(self)
         try:
             if self.file is not None:
                 close_file(self.file)

@@ -47,7 +47,8 @@ def close_file(fo: FileObject) -> None:
         if fo.volume.kernel_oplocks is not None:
             fo.volume.kernel_oplocks.release(fo)
         try:
-            _leave(fo)
+            if not alone.leave(fo):
+                _leave(fo)
         finally:
             if fo.stream is not None:
                 streams.become_file(fo)
@@ -71,8 +72,6 @@ def _leave(fo: FileObject) -> None:
         OSError: it cannot be removed and stays, no longer delete-pending.
     """
     owner = fo.owner
-    if alone.leave(fo):
-        return
     failure: OSError | None = None
     with fo.volume.share_modes.lock(fo.file_id) as modes:
         path = modes.remove(owner.server_id, owner.open_id)

@@ -62,7 +62,10 @@ def parse(name: str) -> ParsedName:
     if _NEEDS_A_LOOK.search(name) is None:
         if len(name) > MAXIMUM_COMPONENT_LENGTH:
             _check_lengths(name)
-        return ParsedName(to_unix(name), name)
+        try:
+            return ParsedName(name.replace("\\", "/").encode(), name)
+        except UnicodeEncodeError:
+            return ParsedName(to_unix(name), name)
     if "/" in name:
         # [MS-FSCC] 2.1.5.2 has it illegal; to Samba it is another backslash, and clients have come to rely on it.
         name = name.replace("/", "\\")

@@ -41,7 +41,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     volume = fo.volume
     modes = volume.share_modes
     path = volume.full_path(fo.path) if fo.stream is None else fo.full_path
-    level = leasing.requested_level(fo)
+    level = leasing.requested_level(fo) if fo.owner.oplock_level else OPLOCK_NONE
     if not params.attempts:  # else others are watched, and we are among the watchers
         entered = alone.enter(fo, params, path, level)
         if entered is not None:
