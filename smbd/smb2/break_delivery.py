@@ -9,14 +9,14 @@ broken. A client that gets it twice takes the second one for what it is.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from smbd.smb2 import respond
 from smbd.wire.constants import SMB2_OPLOCK_BREAK
 
 if TYPE_CHECKING:
-    from smbd.eventloop import EventLoop
+    from smbd.context import ServerContext
     from smbd.xsrv.connection import Connection
     from smbd.xsrv.session import Session
 
@@ -65,12 +65,14 @@ class Notification:
         self.arrived = False
         self._end = 0
 
-    def usable(self) -> Iterator[Connection]:
+    def usable(self) -> list[Connection]:
         """Return the connections that it can be sent over."""
         session = self.session
-        for connection in self.channels():
-            if not connection.transport.closed and (connection in session.channels or not session.encrypts):
-                yield connection
+        return [
+            connection
+            for connection in self.channels()
+            if not connection.transport.closed and (connection in session.channels or not session.encrypts)
+        ]
 
     def send(self, connection: Connection) -> None:
         """Send it over `connection`, without waiting for anything."""
@@ -95,20 +97,26 @@ class BreakDelivery:
     """The notifications of one client that are on their way.
 
     Args:
-        loop: for the timers.
+        ctx: of the process.
     """
 
-    def __init__(self, loop: EventLoop) -> None:
-        self._loop = loop
+    def __init__(self, ctx: ServerContext) -> None:
+        self._ctx = ctx
         self._under_way: set[Notification] = set()
         self._looks = False
 
+    @property
+    def _repeats(self) -> bool:
+        """Whether to do as the specification has it, not as Windows does."""
+        return not self._ctx.config.globals.smb2_disable_oplock_break_retry
+
     def send(self, notification: Notification) -> bool:
-        """Send it over the first connection that can be used; False if there is none."""
-        connection = next(notification.usable(), None)
-        if connection is None:
+        """Send it over a connection that can be used, False if there is none; Windows takes the latest channel."""
+        usable = notification.usable()
+        if not usable:
             self._under_way.discard(notification)
             return False
+        connection = usable[0] if self._repeats else usable[-1]
         self._under_way.add(notification)
         notification.send(connection)  # this may find the connection closed, and come back here by `connection_lost`
         self._look_later()
@@ -120,16 +128,18 @@ class BreakDelivery:
             self._under_way.discard(notification)
 
     def connection_lost(self, connection: Connection) -> None:
-        """Send again what went over `connection` and was not answered."""
+        """Send again what went over `connection` and was not answered; Windows leaves that to the time-out."""
         for notification in [one for one in self._under_way if one.connection is connection]:
             _log.info("%s: was lost with a break notification under way", connection)
-            if not self.send(notification) and notification.wants_answer:
+            if not self._repeats:
+                self._under_way.discard(notification)
+            elif not self.send(notification) and notification.wants_answer:
                 notification.lost()
 
     def _look_later(self) -> None:
         if not self._looks:
             self._looks = True
-            self._loop.call_later(_INTERVAL, self._look)
+            self._ctx.loop.call_later(_INTERVAL, self._look)
 
     def _look(self) -> None:
         """Look what has become of that which is on its way, and give up the connections that are silent."""

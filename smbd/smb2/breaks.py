@@ -46,7 +46,7 @@ class Breaks:
         # By number of the open, or by lease key.
         self._timers: dict[int | bytes, Timer] = {}
         ctx = client.ctx
-        self._delivery = BreakDelivery(ctx.loop)
+        self._delivery = BreakDelivery(ctx)
         ctx.bus.register(MSG_SMB_BREAK_REQUEST, self._requested)
         modes = ctx.databases.share_modes
         ask_others = modes.send_break

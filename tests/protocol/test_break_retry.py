@@ -5,6 +5,9 @@ A silent client is one whose TCP acknowledges nothing: its connections are given
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from smbd.wire.constants import SMB2_CREATE, SMB2_OPLOCK_BREAK
@@ -13,8 +16,8 @@ from smbd.wire.oplock_break import OplockBreakAcknowledgment
 from tests.protocol.channels import TwoChannels
 from tests.protocol.durable import new_guid
 from tests.protocol.leases import H, R, W, answer, assert_no_break, next_break, next_lease_break, open_leased
-from tests.servers import unlike_samba
-from tests.smbxcli import ConnectionLostError, ReplyTimeoutError
+from tests.servers import server_class, unlike_samba
+from tests.smbxcli import Connection, ConnectionLostError, Offer, ReplyTimeoutError, Session
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
 from vfs.constants import FILE_CREATE, FILE_OPEN
@@ -123,6 +126,40 @@ def test_with_the_last_channel_goes_the_oplock(two, other, name):
     two.second.close(reset=True)
     two.first.close(reset=True)
     assert waits.recv().status == STATUS_SUCCESS
+
+
+@pytest.fixture
+def as_windows():
+    kind = server_class()
+    if why := kind.unavailable():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="breaks-") as scratch:
+        Path(scratch).chmod(0o755)
+        options = {"smb2 disable oplock break retry": "yes"}
+        with kind(Path(scratch) / "server", shares={"tmp": {"read only": "no"}}, options=options) as running:
+            yield running
+            running.check_alive()
+
+
+def test_without_retry_the_latest_channel_is_told_once(as_windows, name):
+    opened = []
+
+    def connect(**offer):
+        opened.append(Connection.open("127.0.0.1", as_windows.port, Offer(**offer)))
+        return opened[-1]
+
+    two = TwoChannels(as_windows, connect)
+    file = two.tree.create(name, disposition=FILE_CREATE, oplock=OPLOCK_BATCH)
+    other = Session.login(connect(), as_windows.user, as_windows.password).tree_connect("tmp")
+    waits = send_open(other, name)
+    assert next_break(two.second).oplock_level == OPLOCK_LEVEL_II
+    two.second.close(reset=True)
+    assert_no_break(two.first)
+    acknowledgment = OplockBreakAcknowledgment(file.persistent, file.volatile, OPLOCK_LEVEL_II)
+    two.tree.send(SMB2_OPLOCK_BREAK, acknowledgment).recv().check()
+    assert waits.recv().status == STATUS_SUCCESS
+    for connection in opened:
+        connection.close()
 
 
 def test_a_silent_client_loses_its_connection(login, other, name):

@@ -57,7 +57,10 @@ class ProtocolParams(ParameterSet, scope=GLOBAL):
         BOOL, False, "Do not recognise a repeated lock request by its sequence number."
     )
     smb2_disable_oplock_break_retry = Param(
-        BOOL, False, "Do not repeat an unanswered oplock break over another channel.", status=KNOWN
+        BOOL,
+        False,
+        """Send an oplock or lease break over the latest channel only, as Windows does, and not again over another
+        when that is lost.""",
     )
     oplock_break_wait_time = Param(COUNT, 0, "Oplock breaks are sent at once.", status=ACCEPTED)
     host_msdfs = Param(BOOL, True, "Tell clients that shares may be DFS roots.", status=KNOWN)
