@@ -39,20 +39,16 @@ _MAX_IO_THREADS: Final = 8
 
 
 class Timer:
-    """A callback due at a point of the monotonic clock; ordered by it in the heap."""
+    """A callback due at a point of the monotonic clock."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("callback",)
 
-    def __init__(self, when: float, callback: Callback) -> None:
-        self.when = when
+    def __init__(self, callback: Callback) -> None:
         self.callback: Callback | None = callback
 
     def cancel(self) -> None:
         """Forget the callback; harmless when it has run."""
         self.callback = None
-
-    def __lt__(self, other: Timer) -> bool:
-        return self.when < other.when
 
 
 class Task:
@@ -130,7 +126,9 @@ class EventLoop:
         self._epoll = select.epoll()
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
-        self._timers: list[Timer] = []
+        # When and, as no two are the same, a number: the heap compares them without a call.
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._timer_number = 0
         self._due = False  # a timer was set in this turn for at once
         self._ready: deque[Callback] = deque()
         self._signals: dict[int, Callback] = {}
@@ -184,9 +182,10 @@ class EventLoop:
 
     def call_later(self, seconds: float, callback: Callback) -> Timer:
         """Call `callback` once, `seconds` from now."""
-        timer = Timer(self._clock() + seconds, callback)
+        timer = Timer(callback)
+        self._timer_number += 1
         self._due = self._due or seconds <= 0
-        heapq.heappush(self._timers, timer)
+        heapq.heappush(self._timers, (self._clock() + seconds, self._timer_number, timer))
         return timer
 
     def call_soon(self, callback: Callback) -> None:
@@ -278,10 +277,10 @@ class EventLoop:
         if self._ready:
             timeout = 0
         elif timers:
-            while timers and timers[0].callback is None:
+            while timers and timers[0][2].callback is None:
                 heapq.heappop(timers)
             if timers:
-                timeout = timers[0].when - self._clock()
+                timeout = timers[0][0] - self._clock()
                 if timeout < 0:  # noqa: PLR1730 - at each turn; max() is slower
                     timeout = 0
         happened = self._epoll.poll(timeout, _MAX_EVENTS)
@@ -307,8 +306,8 @@ class EventLoop:
         if not self._timers:
             return
         now = self._clock()
-        while self._timers and self._timers[0].when <= now:
-            callback = heapq.heappop(self._timers).callback
+        while self._timers and self._timers[0][0] <= now:
+            callback = heapq.heappop(self._timers)[2].callback
             if callback is not None:
                 callback()
 

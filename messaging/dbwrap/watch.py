@@ -79,7 +79,7 @@ class WatchedDb(Db):
         """Return what `fetch_unwatched` returned as a record that can be watched."""
         if self.service is None:
             raise DbError(f"{self.name} is open for reading only")
-        return record if isinstance(record, WatchedRecord) else WatchedRecord(self, record)
+        return record if type(record) is WatchedRecord else WatchedRecord(self, record)
 
     def insert(
         self,
@@ -197,6 +197,10 @@ class WatchedRecord(Record):
             self._write()
             self._changed = True
 
+    def touch(self) -> None:
+        """Wake as `store` does, but store nothing: what has changed is something else that the waiters look at."""
+        self._changed = True
+
     def store_quietly(self, value: bytes) -> None:
         """Store a change that cannot help any waiter, such as a further claim: nobody is woken.
 
@@ -270,6 +274,8 @@ class WatchedRecord(Record):
             self._passed = self.watchers[following]
 
     def _drop_dead_before(self, watch: Watch) -> None:
+        if watch.dead_before is None:
+            return
         alive = tuple(one for one in self.watchers if not watch.is_dead(one))
         if len(alive) != len(self.watchers):
             self.watchers = alive

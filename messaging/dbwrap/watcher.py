@@ -131,18 +131,19 @@ class Watch:
 
     Attributes:
         entry: how the list names it.
+        dead_before: the predecessor whose death woke us.
         waiter: completes with the reason. Each `resume` makes a new one.
         left: it is not in the list any more.
     """
 
     __slots__ = (
         "_blocker_watch",
-        "_dead_before",
         "_predecessor_watch",
         "_service",
         "_timed_out",
         "_timer",
         "db",
+        "dead_before",
         "entry",
         "key",
         "left",
@@ -159,7 +160,7 @@ class Watch:
         self._timer: TimerHandle | None = None
         self._blocker_watch: PeerWatch | None = None
         self._predecessor_watch: PeerWatch | None = None
-        self._dead_before: ServerId | None = None
+        self.dead_before: ServerId | None = None
         self._timed_out = False
 
     def __await__(self) -> Generator[Waiter[int], None, int]:
@@ -176,7 +177,7 @@ class Watch:
         self._disarm()
         if self.left:
             return
-        self._dead_before = None
+        self.dead_before = None
         if timeout is not None:
             if self._timer is not None:
                 self._timer.cancel()
@@ -202,7 +203,7 @@ class Watch:
             return None
 
     def _predecessor_died(self, predecessor: ServerId) -> None:
-        self._dead_before = predecessor
+        self.dead_before = predecessor
         self.complete(WATCH_CHANGED)
 
     def _time_over(self) -> None:
@@ -229,7 +230,7 @@ class Watch:
 
     def is_dead(self, watcher: Watcher) -> bool:
         """Whether `watcher` belongs to the predecessor whose death woke us."""
-        return self._dead_before is not None and watcher.server_id.same_process(self._dead_before)
+        return self.dead_before is not None and watcher.server_id.same_process(self.dead_before)
 
     def forget(self) -> None:
         """End all waiting; for the watched record, which has taken us from its list."""

@@ -95,5 +95,5 @@ def leave(fo: FileObject) -> bool:
     return modes.delete_if(
         fo.key,
         fo.alone,
-        partial(modes.leases.end, fo.owner.client_guid, oplock.lease_key, oplock.stored),
+        partial(modes.leases.end, fo.owner.client_guid, oplock.lease_key, oplock.stored, fo.key),
     )

@@ -15,7 +15,7 @@ from vfs.fsa.share_entry import share_mode_entry, wanted
 from vfs.locking import breaks
 from vfs.locking.away import Patience, give_way
 from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Break, Contention, Oplock, Wanted, contend, grant
-from vfs.locking.stored import new_record
+from vfs.locking.stored import RECORD_CACHES, RECORD_SPECIAL, new_record
 from vfs.ntstatus import STATUS_SHARING_VIOLATION, NTStatusError
 
 if TYPE_CHECKING:
@@ -52,21 +52,21 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     to_break: list[Break] = []
     with modes.lock(fo.file_id) as lock:
         # A new file may have the number of the one that was just replaced.
-        replacer = lock.replaced_by() if fo.create_action != FILE_CREATED else None
+        replacer = lock.replaced_by() if lock.flags & RECORD_SPECIAL and fo.create_action != FILE_CREATED else None
         if replacer is not None:
             # The name is about to mean another file.
             raise breaks.MustWait(_wait(lock, params, replacer))
         if lock.record is not None:
             if fo.create_action == FILE_CREATED:
                 lock.forget_away()
-            else:
+            elif lock.flags & RECORD_SPECIAL:
                 lock.check_available()
         violation = lock.violates(path, fo.granted_access, fo.share_access)
         found = _ALONE
         if lock.record is None:
             if alone.is_gone(fo):
                 return False
-        elif level or any(entry.oplock_level for entry in lock.record.entries):
+        elif level or lock.flags & RECORD_CACHES:
             found = _contend(fo, lock, wanted(fo, params, level, violation=violation))
             if found.breaks and give_way(lock, found.breaks, params.patience):
                 violation = lock.violates(path, fo.granted_access, fo.share_access)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -18,6 +19,12 @@ _KEY_LENGTH: Final = 32
 _COUNT_LENGTH: Final = 4
 _DIRECTORIES: Final = b"directories"
 """Key of the number of leases on directories. A killed process leaves it too high, which costs time only."""
+
+
+def _without(file_id: bytes, stored: bytes) -> bytes | None:
+    """Return what is left of a stored lease on files that loses one: nothing, if that was the only one; else None."""
+    lease = LEASE_CODEC.decode(stored)
+    return b"" if not lease.directory and all(file.file_id == file_id for file in lease.files) else None
 
 
 class LeaseLock:
@@ -83,9 +90,16 @@ class LeaseDb:
         """Store a new lease, encoded; False if there is one with that key."""
         return self._db.insert(client_guid + lease_key, stored)
 
-    def end(self, client_guid: bytes, lease_key: bytes, stored: bytes) -> bool:
-        """Remove a lease that is still as it was stored; False if it has changed."""
-        return self._db.delete_if(client_guid + lease_key, stored)
+    def end(self, client_guid: bytes, lease_key: bytes, stored: bytes, file_id: bytes) -> bool:
+        """Remove a lease whose last open goes, which is of the file `file_id`; False if that is not all.
+
+        Args:
+            client_guid: of the client.
+            lease_key: of the lease.
+            stored: the lease as it was stored, which it most likely still is.
+            file_id: key of the file.
+        """
+        return self._db.delete_if(client_guid + lease_key, stored, None, partial(_without, file_id))
 
     def forget_file(self, client_guid: bytes, lease_key: bytes, file_id: bytes) -> None:
         """Note that no open of the file has a share in the lease any more; it ends with its last file."""

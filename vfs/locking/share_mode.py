@@ -21,7 +21,7 @@ from vfs.locking.lease_db import LeaseDb
 from vfs.locking.oplock import same_lease
 from vfs.locking.share_mode_lock import ShareModeLock
 from vfs.locking.sharing import conflicts
-from vfs.locking.stored import LOCKING_CODEC, any_name_goes
+from vfs.locking.stored import LOCKING_CODEC, any_name_goes, any_special
 
 _log = logging.getLogger(__name__)
 
@@ -117,8 +117,9 @@ class ShareModes:
         if self.on_kept_changed is _ignore_kept:
             return
         for file in files:
-            record = self.read(FileId.from_key(file.file_id))
-            if record is not None:
+            stored = self.parse(file.file_id)
+            if stored is not None and any_special(stored):
+                record = LOCKING_CODEC.decode(stored)
                 self.kept_changed([one for one in record.entries if same_lease(one, client_guid, lease_key)])
 
     def find_lease(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
@@ -127,9 +128,9 @@ class ShareModes:
 
     def wake(self, file_id_key: bytes) -> None:
         """Have everybody look again who waits for a change about that file."""
-        with self._db.fetch_locked(file_id_key) as record:
-            if record.value is not None:
-                record.store(record.value)
+        with self._fetch(file_id_key) as record:
+            if type(record) is WatchedRecord:
+                record.touch()
 
     def lock(self, file_id: FileId) -> ShareModeLock:
         """Return the record of `file_id`, locked inside a ``with`` block."""

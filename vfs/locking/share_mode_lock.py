@@ -26,7 +26,7 @@ from vfs.locking.entry import (
 )
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_LEASE, LeaseLookup, level_of, same_lease, state_of
 from vfs.locking.sharing import CONFLICTING_ACCESS, conflicts
-from vfs.locking.stored import LOCKING_CODEC
+from vfs.locking.stored import FLAGS_AT, LOCKING_CODEC
 from vfs.ntstatus import (
     STATUS_DELETE_PENDING,
     STATUS_FILE_NOT_AVAILABLE,
@@ -47,15 +47,17 @@ class ShareModeLock:
 
     Attributes:
         record: None while nobody has the file open.
+        flags: RECORD_* of `vfs.locking.stored`: what may be in the record.
     """
 
-    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "record")
+    __slots__ = ("_changed", "_db_record", "_helps_waiters", "_modes", "flags", "record")
 
     def __init__(self, modes: ShareModes, db_record: Record) -> None:
         self._modes = modes
         self._db_record = db_record
         self._changed = False
         self._helps_waiters = False
+        self.flags = 0
         self.record: ShareModeRecord | None = None
 
     def __enter__(self) -> ShareModeLock:
@@ -63,6 +65,7 @@ class ShareModeLock:
         if stored is not None:
             try:
                 self.record = LOCKING_CODEC.decode(stored)
+                self.flags = stored[FLAGS_AT]
             except BaseException:
                 self._db_record.release()
                 raise

@@ -47,7 +47,7 @@ _HEAD: Final = struct.Struct(">BBBIIBI")
 _HEAD_SIZE: Final = _HEAD.size
 _ARRAY32: Final = 0xDD
 _LIST_AT: Final = _HEAD_SIZE - 5
-_FLAGS_AT: Final = 1
+FLAGS_AT: Final = 1
 _NAMES_MATTER: Final = RECORD_DELETES | RECORD_NAMES
 _MATTERS_TO_WRITERS: Final = RECORD_CACHES | RECORD_ARCHIVE_TAKEN
 
@@ -156,20 +156,25 @@ def parted(mine: bytes, stored: bytes) -> bytes | None:
 
 def anyone_caches(stored: bytes) -> bool:
     """Tell whether an open of a stored record may cache something."""
-    return bool(stored[_FLAGS_AT] & RECORD_CACHES)
+    return bool(stored[FLAGS_AT] & RECORD_CACHES)
 
 
 def concerns_writers(stored: bytes) -> bool:
     """Tell whether who writes has to look closer: an open may cache something, or ARCHIVE was taken from the file."""
-    return bool(stored[_FLAGS_AT] & _MATTERS_TO_WRITERS)
+    return bool(stored[FLAGS_AT] & _MATTERS_TO_WRITERS)
 
 
 def keeps_name(mine: bytes, stored: bytes) -> bool:
     """Tell whether the open that the record `mine` is of has the same name in `stored`, and no name there goes."""
     end, my_end = _unpack(stored)[4], _unpack(mine)[4]
-    return not stored[_FLAGS_AT] & _NAMES_MATTER and stored[end:] == mine[my_end:]
+    return not stored[FLAGS_AT] & _NAMES_MATTER and stored[end:] == mine[my_end:]
 
 
 def any_name_goes(stored: bytes) -> bool:
     """Tell whether a name of the file of a stored record is delete-pending."""
-    return bool(stored[_FLAGS_AT] & RECORD_DELETES)
+    return bool(stored[FLAGS_AT] & RECORD_DELETES)
+
+
+def any_special(stored: bytes) -> bool:
+    """Tell whether a stored record has an entry of which one has to know what it is."""
+    return bool(stored[FLAGS_AT] & RECORD_SPECIAL)
