@@ -36,7 +36,7 @@ from smbd.holes import fill_holes
 from smbd.listen import bind_all
 from smbd.log_levels import NOTICE
 from smbd.pidfile import PidFile, running_pid
-from smbd.postfork import Closable, Inheritance, OwnedFd, SignalMask
+from smbd.postfork import Inheritance, OwnedFd, SignalMask
 from smbd.preload import warm_up
 from smbd.rehearsal import rehearse
 from smbd.sdnotify import Notifier
@@ -101,6 +101,7 @@ class Parent:
         self._successor = Successor()
         self._pid_file: PidFile | None = None
         self._stopping = False
+        self._for_workers: Inheritance | None = None
         # Children hold the read end: it becomes readable when the last writer, this process, is gone.
         life_read, life_write = os.pipe2(os.O_CLOEXEC)
         self._life_read, self._life_write = OwnedFd(life_read), OwnedFd(life_write)
@@ -209,10 +210,12 @@ class Parent:
         return None if not waits else max(0, int(min(waits) * 1000) + 1)
 
     def _watch(self, fd: int, reader: Callable[[], None]) -> None:
+        self._for_workers = None
         self._readers[fd] = reader
         self._poll.register(fd, select.POLLIN)
 
     def _unwatch(self, fd: int) -> None:
+        self._for_workers = None
         if self._readers.pop(fd, None) is not None:
             self._poll.unregister(fd)
 
@@ -242,6 +245,7 @@ class Parent:
         config = self._source.reload()
         if config is not None:
             self._config = config
+            self._for_workers = None
             log.configure(self._source.log_options(config))
             _log.log(NOTICE, "%s reloaded", self._source.path)
         self._children.signal(signal.SIGHUP)
@@ -285,7 +289,11 @@ class Parent:
         if self._interactive:
             self._serve_here(sock, address)
             return False
-        return self._fork(WORKER, lambda mask: run_worker(self._inheritance(mask), sock, address), peer) > 0
+        # Made once for many: what is written to in making it would cost each worker pages of its own.
+        inherited = self._for_workers
+        if inherited is None:
+            inherited = self._for_workers = self._inheritance(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return self._fork(WORKER, lambda _mask: run_worker(inherited, sock, address), peer) > 0
 
     def _serve_here(self, sock: socket.socket, address: Any) -> None:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _QUEUED_SIGNALS)
@@ -321,16 +329,14 @@ class Parent:
         return self._fork(name, body)
 
     def _inheritance(self, mask: SignalMask, keep: channel.Channel | None = None) -> Inheritance:
-        not_mine: list[Closable] = [
-            *self._listeners,
-            *(one for one in self._supervisor.channels() if one is not keep),
-            self._wake_read,
-            self._wake_write,
-        ]
+        not_mine: list[int] = []
         if not self._interactive:
-            not_mine.append(self._life_write)
+            not_mine += [one.fileno() for one in self._listeners]
+            not_mine += [one.fileno() for one in self._supervisor.channels() if one is not keep]
+            not_mine += [self._wake_read.fileno(), self._wake_write.fileno(), self._life_write.fd]
             if self._pid_file is not None:
-                not_mine.append(_Inherited(self._pid_file))
+                not_mine.append(self._pid_file.fileno())
+            not_mine = [fd for fd in not_mine if fd >= 0]
         return Inheritance(
             source=self._source,
             config=self._config,
@@ -439,14 +445,3 @@ def _exit_with(body: Callable[[SignalMask], int], mask: SignalMask) -> NoReturn:
         code = body(mask)
     finally:
         os._exit(code)
-
-
-class _Inherited:
-    """The parent's pid file in a child: closed there, not removed."""
-
-    def __init__(self, pid_file: PidFile) -> None:
-        self._pid_file = pid_file
-
-    def close(self) -> None:
-        """Close the inherited descriptor."""
-        self._pid_file.close()

@@ -114,6 +114,10 @@ class PidFile:
             Path(self.path).unlink(missing_ok=True)
         self.close()
 
+    def fileno(self) -> int:
+        """Return the descriptor of the file; -1 while it is not held."""
+        return self._fd
+
     def close(self) -> None:
         """Only close the descriptor: what a forked child does with the one it inherited."""
         if self._fd >= 0:

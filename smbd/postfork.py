@@ -19,9 +19,9 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from setproctitle import setproctitle
 
@@ -48,13 +48,6 @@ _TERMINAL_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signa
 SignalMask = set[int | signal.Signals]
 
 
-class Closable(Protocol):
-    """A thing with a descriptor."""
-
-    def close(self) -> object:
-        """Close it."""
-
-
 @dataclass(slots=True)
 class Inheritance:
     """What the parent hands to a child.
@@ -66,7 +59,8 @@ class Inheritance:
         parent_pid: the parent.
         life_fd: end of file on it means that the parent is gone.
         signal_mask: the mask to go back to once the child has its own handlers.
-        not_mine: what the child has to close: of the parent and of its other children.
+        not_mine: descriptors that the child has to close: of the parent and of its other children. The objects around
+            them stay as they are, and stay: nothing of the parent's is freed in a child.
     """
 
     source: ConfigSource
@@ -78,7 +72,7 @@ class Inheritance:
     parent_pid: int
     life_fd: int
     signal_mask: SignalMask
-    not_mine: Iterable[Closable]
+    not_mine: Sequence[int]
 
 
 def enter(
@@ -112,8 +106,8 @@ def enter(
     for signum in (*_TERMINAL_SIGNALS, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(signum, signal.SIG_IGN)
     # 2
-    for thing in inherited.not_mine:
-        thing.close()
+    for fd in inherited.not_mine:
+        os.close(fd)
     # 3
     reopen_all()
     if inherited.databases.persistent is not None:
@@ -153,7 +147,7 @@ def join_bus(inherited: Inheritance, loop: EventLoop) -> Bus:
 
 
 class OwnedFd:
-    """A bare descriptor as a `Closable`."""
+    """A bare descriptor and whether it is open."""
 
     __slots__ = ("fd",)
 

@@ -25,7 +25,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Final
 
 from smbd import log
@@ -34,6 +33,7 @@ from smbd.auth.password import NT_HASH_LENGTH
 from smbd.auth.private_file import open_private
 from smbd.auth.unix_user import process_user
 from smbd.config.loadparm import Config
+from smbd.gather import gather
 from smbd.holes import fill_holes
 from smbd.postfork import Inheritance, SignalMask
 from smbd.rehearsal_client import RehearsalClient
@@ -150,7 +150,7 @@ def _serve(inherit: Callable[[], Inheritance], connections: list[socket.socket])
                 sys.setprofile(None)
                 gc.collect()
                 fill_holes()
-                _gather(used)
+                gather(used)
                 used.clear()
     finally:
         sys.setprofile(None)
@@ -177,19 +177,6 @@ def _fork_client(account: SamAccount, connections: list[socket.socket], others: 
 def _exchange(sock: socket.socket, frame: bytes) -> bytes:
     sock.sendall(frame)
     return sock.recv(_RECEIVE)
-
-
-def _gather(used: set[int]) -> None:
-    """Put the code that ran side by side in memory: its reference counts change, page by page, in each worker.
-
-    Args:
-        used: the identities of the code objects.
-    """
-    functions = [thing for thing in gc.get_objects() if type(thing) is FunctionType and id(thing.__code__) in used]
-    codes = {id(code): code for code in (function.__code__ for function in functions)}
-    copies: dict[int, CodeType] = {identity: code.replace() for identity, code in codes.items()}
-    for function in functions:
-        function.__code__ = copies[id(function.__code__)]
 
 
 def _with_share(config: Config, path: str) -> Config:

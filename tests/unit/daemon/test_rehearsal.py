@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 from pathlib import Path
-from types import FunctionType
 
 import pytest
 
@@ -87,16 +86,3 @@ def test_a_failure_is_no_obstacle(inherit, monkeypatch, caplog):
     rehearsal.rehearse(inherit)
     assert "the client ended with 1" in caplog.text
     assert _state() == before
-
-
-def test_code_that_ran_is_copied_once_and_still_runs():
-    def counted():
-        return 42
-
-    code = counted.__code__
-    rehearsal._gather({id(code)})
-    assert counted.__code__ is not code
-    assert counted.__code__ == code
-    assert counted() == 42
-    others = [thing for thing in gc.get_objects() if type(thing) is FunctionType and thing.__code__ is code]
-    assert not others
