@@ -180,6 +180,7 @@ class Volume:
             the inode, and count among those of the file; 0 once it is known that this one cannot be asked.
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
+        local_devices: whether only this kernel changes the files of a device, by its number.
         known: files that were looked at lately, by device and inode: `vfs.fsa.known`.
         vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
             `veto oplock files`; None if there are none.
@@ -195,6 +196,7 @@ class Volume:
         "id_map",
         "kernel_oplocks",
         "known",
+        "local_devices",
         "notifier",
         "options",
         "read_only",
@@ -230,6 +232,7 @@ class Volume:
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = read_only
         self.known: dict[tuple[int, int], KnownFile] = {}
+        self.local_devices: dict[int, bool] = {}
         self.attribute_block = backend.fstatvfs(backend.root_fd).f_bsize
         self.streams = (
             StreamsXattr(

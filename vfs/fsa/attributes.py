@@ -213,7 +213,7 @@ def look(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
     stored, creation_time = load_stored(volume, fd, stat)
     found = known.KnownFile(FileId(*key), ctime_ns, path, complete(volume, stat, path, stored), creation_time)
     if stat.ctime_ns == ctime_ns:
-        known.keep(volume, key, found, read_ns)
+        known.keep(volume, key, found, fd, read_ns)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import ACCESS_SYSTEM_SECURITY, DELETE
 from vfs.posix.name_cache import is_settled
+from vfs.posix.name_watch import is_local
 
 if TYPE_CHECKING:
     from vfs.file_id import FileId
@@ -62,11 +63,19 @@ class KnownFile:
         self.rights |= rights & ~_ELSEWHERE
 
 
-def keep(volume: Volume, key: tuple[int, int], known: KnownFile, read_ns: int) -> None:
-    """Keep what was read after `read_ns` of the file `key` (device and inode), if no change can go unnoticed."""
+def keep(volume: Volume, key: tuple[int, int], known: KnownFile, fd: int, read_ns: int) -> None:
+    """Keep what was read through `fd` after `read_ns` of the file `key` (device and inode), if no change is overlooked.
+
+    That others change what this kernel knows of a file of theirs may be seen late, or not in the change time.
+    """
     files = volume.known
     files.pop(key, None)
     if is_settled(known.ctime_ns, read_ns) and volume.backend.stamps_attributes:
+        local = volume.local_devices.get(key[0])
+        if local is None:
+            local = volume.local_devices[key[0]] = is_local(fd)
+        if not local:
+            return
         if len(files) >= MAX_FILES:
             del files[next(iter(files))]
         files[key] = known

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.vfs_fsa.support import Share
 from tests.unit.vfs_fsa.test_fsa_times import tick
 from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_READONLY, FILE_ATTRIBUTE_SYSTEM
-from vfs.fsa import attributes, ea, query_info, rename, set_info
+from vfs.fsa import attributes, ea, known, query_info, rename, set_info
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.params import EaEntry
 from vfs.fsa.stat import FileStat
@@ -84,6 +84,17 @@ def test_eas_are_not_counted_again(share: Share, monkeypatch: pytest.MonkeyPatch
     os.utime(share.root / "file")
     query_info.stat(fo, with_ea_size=True)
     assert listed == [fo.fd, fo.fd]
+
+
+@pytest.mark.usefixtures("later")
+def test_files_that_others_may_change_are_not_known(share: Share, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(known, "is_local", lambda fd: bool(asked.append(fd)))
+    share.create("file")
+    for _ in range(3):
+        query_info.stat(share.open("file"))
+    assert share.volume.known == {}
+    assert len(asked) == 1
 
 
 def test_what_was_changed_just_now_is_looked_at_again(share: Share) -> None:
