@@ -38,8 +38,8 @@ _PROTOCOL_ID: Final = b"\xfdSMB"
 _SIGNATURE_AT: Final = 4
 _AAD_AT: Final = 20
 _HEADER: Final = struct.Struct("<4s16x16sIHHQ")  # ProtocolId, no signature yet, the AAD
-_SIZE: Final = struct.Struct("<I")
-_SIZE_AT: Final = 36
+_UNSEALED: Final = struct.Struct("<4x16s16sI")  # signature, nonce, OriginalMessageSize
+_TAG: Final = struct.Struct("16s")
 _FLAGS_ENCRYPTED: Final = 1
 
 _GCM_CIPHERS: Final = {SMB2_ENCRYPTION_AES128_GCM: 16, SMB2_ENCRYPTION_AES256_GCM: 32}
@@ -108,19 +108,21 @@ class Sealer:
         """
         begin = start + TRANSFORM_LENGTH
         end = start + length
-        if length < TRANSFORM_LENGTH or _SIZE.unpack_from(buf, start + _SIZE_AT)[0] != end - begin:
+        if length < TRANSFORM_LENGTH:
+            raise SealError("the size is less than that of a transform header")
+        signature, nonce, size = _UNSEALED.unpack_from(buf, start)
+        if size != end - begin:
             raise SealError("the size of the message is not that of its transform header")
-        aad = start + _AAD_AT
-        tag_end = end + TAG_LENGTH
-        behind = buf[end:tag_end].tobytes()
-        buf[end:tag_end] = buf[start + _SIGNATURE_AT : aad]
-        header = buf[aad:begin]
+        (behind,) = _TAG.unpack_from(buf, end)
+        _TAG.pack_into(buf, end, signature)
         try:
-            self._decrypt(header[self._nonce], buf[begin:tag_end], header, buf[begin:end])
+            self._decrypt(
+                nonce[self._nonce], buf[begin : end + TAG_LENGTH], buf[start + _AAD_AT : begin], buf[begin:end]
+            )
         except InvalidTag:
             raise SealError("the message does not authenticate") from None
         finally:
-            buf[end:tag_end] = behind
+            _TAG.pack_into(buf, end, behind)
 
 
 def make_sealer(cipher: int, key: bytes) -> Sealer:

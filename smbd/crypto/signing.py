@@ -7,6 +7,7 @@ prepared object per message, which is three times cheaper than making one.
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from hmac import compare_digest
 from typing import Final, final
@@ -26,15 +27,15 @@ from smbd.wire.constants import (
 )
 
 SIGNATURE_LENGTH: Final = 16
+_BEGIN: Final = 48
 _END: Final = 64
-_SIGNATURE: Final = slice(_END - SIGNATURE_LENGTH, _END)
+_SIGNATURE: Final = slice(_BEGIN, _END)
+_FIELD: Final = struct.Struct("16s")
 _ZEROS: Final = bytes(SIGNATURE_LENGTH)
 
 # The GMAC nonce: MessageId as it lies in the header, then 32 bits of who and what. The lowest byte of Command and of
 # Flags is enough: there are 19 commands.
-_COMMAND_AT: Final = 12
-_FLAGS_AT: Final = 16
-_MESSAGE_ID: Final = slice(24, 32)
+_NONCE_FIELDS: Final = struct.Struct("<12xB3xB7x8s")
 # The role's lowest bit is that of the flag SMB2_FLAGS_SERVER_TO_REDIR.
 _NONCE_CANCEL: Final = 2
 _NONCE_ROLES: Final = tuple(role.to_bytes(4, "little") for role in range(4))
@@ -58,7 +59,7 @@ class Signer(ABC):
         """Tell, in constant time, whether the signature in the header is right; `message` stays as it is."""
         if len(message) < _END:
             return False
-        signature = message[_SIGNATURE].tobytes()
+        signature = _FIELD.unpack_from(message, _BEGIN)[0]
         if message.readonly:
             message = memoryview(bytearray(message))
         message[_SIGNATURE] = _ZEROS
@@ -112,10 +113,11 @@ class AesGmacSigner(Signer):
         self._encrypt = AESGCM(key).encrypt
 
     def _mac(self, message: memoryview) -> bytes:
-        role = message[_FLAGS_AT] & SMB2_FLAGS_SERVER_TO_REDIR
-        if message[_COMMAND_AT] == SMB2_CANCEL:
+        command, flags, message_id = _NONCE_FIELDS.unpack_from(message)
+        role = flags & SMB2_FLAGS_SERVER_TO_REDIR
+        if command == SMB2_CANCEL:
             role |= _NONCE_CANCEL
-        return self._encrypt(message[_MESSAGE_ID].tobytes() + _NONCE_ROLES[role], b"", message)
+        return self._encrypt(message_id + _NONCE_ROLES[role], b"", message)
 
 
 _SIGNERS: Final[dict[int, type[HmacSha256Signer | AesCmacSigner | AesGmacSigner]]] = {
