@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from messaging.dbwrap.base import when_unlocked
@@ -13,6 +13,7 @@ from vfs.constants import FILE_ACTION_REMOVED_STREAM, FILE_NOTIFY_CHANGE_STREAM_
 from vfs.fsa import alone, delete, leasing, lock, streams
 from vfs.fsa.change_notify import unwatch
 from vfs.locking.entry import ENTRY_POSIX, DeleteToken
+from vfs.locking.oplock import OPLOCK_LEASE
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_FILE_CLOSED, NTStatusError, from_oserror
 from vfs.posix import credentials
@@ -47,7 +48,7 @@ def close_file(fo: FileObject) -> None:
         if fo.volume.kernel_oplocks is not None:
             fo.volume.kernel_oplocks.release(fo)
         try:
-            if not alone.leave(fo):
+            if not (_leave_with_file(fo) if fo.delete_on_close else alone.leave(fo)):
                 _leave(fo)
         finally:
             if fo.stream is not None:
@@ -63,6 +64,31 @@ def close_file(fo: FileObject) -> None:
             fo.volume.backend.close_fd(fd)
         except OSError as error:
             raise from_oserror(error, "close") from None
+
+
+def _leave_with_file(fo: FileObject) -> bool:
+    """Remove the file with its only open, which was made to delete it on close; False if it is not so simple.
+
+    As `_leave` does it, but nothing is decoded.
+
+    Raises:
+        OSError: the file cannot be removed and stays.
+    """
+    if not fo.alone or fo.is_directory or (fo.oplock is not None and fo.oplock.level == OPLOCK_LEASE):
+        return False
+    failures: list[OSError] = []
+
+    def remove() -> bool:
+        try:
+            _remove(fo, delete.token_of(fo, fo.full_path))
+        except OSError as error:
+            failures.append(error)  # raised here it would keep the record
+        return True
+
+    left = fo.volume.share_modes.delete_if(fo.key, fo.alone, remove)
+    if failures:
+        raise failures.pop()
+    return left
 
 
 def _leave(fo: FileObject) -> None:
@@ -106,8 +132,7 @@ def _keeps_name(modes: ShareModeLock, path: bytes) -> bool:
 def _remove(fo: FileObject, token: DeleteToken) -> None:
     """Remove the name of `token` with its credentials, if it still is a name of the file of `fo`; or the stream."""
     if fo.stream is not None:
-        with _identity(token):
-            fo.stream.remove()
+        _with_identity(token, fo.stream.remove)
         volume, file, name = fo.volume, fo.path, fo.stream.name
         when_unlocked(
             lambda: trigger.stream_changed(
@@ -119,21 +144,19 @@ def _remove(fo: FileObject, token: DeleteToken) -> None:
     if not path:
         _log.warning("%r is outside of share %s and stays", token.path, fo.volume.share_name)
         return
-    with _identity(token):
-        delete.remove_name(fo, path)
+    _with_identity(token, partial(delete.remove_name, fo, path))
     when_unlocked(lambda: leasing.parent_changed(fo, path))
 
 
-@contextmanager
-def _identity(token: DeleteToken) -> Iterator[None]:
-    """Act as who asked for the deletion, which is not always who closes last."""
+def _with_identity(token: DeleteToken, remove: Callable[[], object]) -> None:
+    """Call `remove` as who asked for the deletion, which is not always who closes last."""
     before = credentials.current()
     wanted = UnixToken(token.uid, token.gid, token.groups)
     if before is None or before == wanted or not credentials.can_switch():
-        yield
+        remove()
         return
     credentials.impersonate(wanted)
     try:
-        yield
+        remove()
     finally:
         credentials.impersonate(before)
