@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TextIO
 
@@ -173,6 +174,7 @@ class _State:
 
     def __init__(self) -> None:
         self.options = LogOptions(LogLevels(default=1))
+        self.path_of: Callable[[], str] | None = None
         self.handlers: list[logging.Handler] = []
         self.loggers: set[str] = set()
 
@@ -187,7 +189,7 @@ def configure(options: LogOptions) -> None:
     old = _state.handlers
     formatter = SambaFormatter(options)
     main = _handler(options.target, options.path, options.max_size, formatter)
-    _state.options = options
+    _state.options, _state.path_of = options, None
     _state.handlers = [main]
     _reset_loggers()
     root = logging.getLogger()
@@ -201,20 +203,25 @@ def configure(options: LogOptions) -> None:
 
 def path_in_force() -> str:
     """Return the log file of this process, or what it would be."""
-    return _state.options.path
+    return _options().path
 
 
-def move_to(path: str) -> None:
-    """Write to the file `path` from now on, with everything else as it is: for a process just forked.
+def _options() -> LogOptions:
+    """Return what is in force."""
+    if _state.path_of is not None:
+        _state.options, _state.path_of = replace(_state.options, path=_state.path_of()), None
+    return _state.options
 
-    The first message opens the file: most workers never write one.
+
+def move_to(path_of: Callable[[], str]) -> None:
+    """Write to another file from now on, with everything else as it is: for a process just forked.
+
+    The first message asks which one, and opens it: most workers never write one.
     """
-    if path == _state.options.path:
-        return
-    _state.options = replace(_state.options, path=path)
+    _state.path_of = path_of
     for main in _state.handlers[:1]:
         if isinstance(main, LogFileHandler):
-            main.file.move_to(path)
+            main.file.move_to(path_of)
 
 
 def _handler(target: str, path: str, max_size: int, formatter: logging.Formatter) -> logging.Handler:
@@ -266,7 +273,7 @@ def set_levels(text: str) -> None:
     Raises:
         ValueError: if `text` is no value of `log level`; nothing is changed.
     """
-    configure(replace(_state.options, levels=parse_log_level(text)))
+    configure(replace(_options(), levels=parse_log_level(text)))
 
 
 def levels_text() -> str:

@@ -8,6 +8,7 @@ A worker acts as its user most of the time: opening and renaming are done as roo
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,20 @@ class LogFile:
     """
 
     def __init__(self, path: str, max_size: int = 0) -> None:
-        self.path = path
+        self._path = path
+        self._path_of: Callable[[], str] | None = None
         self.max_size = max_size
         self.lost = 0
         self._skip_rotation = 0
         self._fd = -1
         self.reopen()
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        if self._path_of is not None:
+            self._path, self._path_of = self._path_of(), None
+        return self._path
 
     @property
     def is_open(self) -> bool:
@@ -54,10 +63,10 @@ class LogFile:
         self._fd = fd
         return True
 
-    def move_to(self, path: str) -> None:
-        """Write to another file from now on; it is opened by the first message."""
+    def move_to(self, path_of: Callable[[], str]) -> None:
+        """Write to another file from now on; the first message asks which one, and opens it."""
         self.close()
-        self.path = path
+        self._path_of = path_of
 
     def close(self) -> None:
         """Let the file go; the next message opens it again."""

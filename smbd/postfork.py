@@ -21,6 +21,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from setproctitle import setproctitle
@@ -115,7 +116,8 @@ def enter(
     # 4
     setproctitle(f"smbd: {title}")
     # 5
-    log.move_to(log.path_of(inherited.config, context))  # all else is as in the parent, smbcontrol's levels included
+    # All else is as in the parent, smbcontrol's levels included.
+    log.move_to(partial(log.path_of, inherited.config, context))
     # 6
     gc.set_threshold(_GC_THRESHOLD)
     gc.enable()

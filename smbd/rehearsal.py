@@ -97,7 +97,7 @@ def _process_as_before() -> Iterator[SignalMask]:
         os.fchdir(here)
         os.close(here)
         gc.set_threshold(*thresholds)
-        log.move_to(path)
+        log.move_to(lambda: path)
         for number, handler in handlers.items():
             if signal.getsignal(number) is not handler:
                 signal.signal(number, handler)

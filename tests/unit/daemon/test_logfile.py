@@ -74,3 +74,21 @@ def test_mode_of_a_new_file(tmp_path):
     finally:
         os.umask(old)
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o644
+
+
+def test_it_moves_with_the_first_message(tmp_path):
+    file = LogFile(str(tmp_path / "log"))
+    asked = []
+
+    def path_of():
+        asked.append(1)
+        return str(tmp_path / "other")
+
+    file.move_to(path_of)
+    assert not asked
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+    file.write(b"1")
+    file.write(b"2")
+    assert (tmp_path / "other").read_bytes() == b"12"
+    assert not (tmp_path / "log").read_bytes()
+    assert len(asked) == 1
