@@ -26,6 +26,9 @@ from messaging.errors import MessagingError
 MAX_DATA: Final = 64 * 1024
 """Bytes that may go along with a descriptor."""
 
+PATIENCE_S: Final = 2.0
+"""How long a receiver may leave its queue full."""
+
 _UCRED: Final = struct.Struct("iII")
 _MAX_FDS: Final = 4  # one is expected; room for more, so that none can be lost unnoticed
 _FD_SIZE: Final = array.array("i").itemsize
@@ -131,18 +134,22 @@ def _close_all(fds: Iterable[int]) -> None:
         os.close(fd)
 
 
-def give(directory: str, pid: int, fd: int, data: bytes) -> None:
-    """Send descriptor `fd` and `data` to process `pid`; never blocks. The descriptor stays open here.
+def give(directory: str, pid: int, fd: int, data: bytes, patience: float = PATIENCE_S) -> None:
+    """Send descriptor `fd` and `data` to process `pid`. The descriptor stays open here.
+
+    The kernel keeps few datagrams for a receiver (`net.unix.max_dgram_qlen`), fewer than a client may have connections,
+    so this waits for room, for `patience` seconds at most.
 
     Raises:
-        MessagingError: that process takes no descriptors, or not now.
+        MessagingError: that process takes no descriptors, or does not come to it.
         ValueError: more than `MAX_DATA` bytes.
     """
     if len(data) > MAX_DATA:
         raise ValueError(f"{len(data)} bytes with a descriptor, {MAX_DATA} are possible")
     endpoints = EndpointDirectory(directory)
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(patience)
             sender.connect(endpoints.local_path(_inbox_name(pid)))
             sender.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import os
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,30 @@ def test_a_directory_open_to_others_is_refused(tmp_path):
 def test_nobody_there(tmp_path, pipe):
     with pytest.raises(MessagingError):
         give(str(tmp_path), os.getpid(), pipe[0], b"")
+
+
+def _queue_length():
+    return int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
+
+
+def test_more_than_the_queue_holds(tmp_path, inbox, pipe):
+    with ThreadPoolExecutor(1) as pool:
+        many = range(3 * _queue_length() + 3)
+        given = pool.submit(lambda: [give(str(tmp_path), os.getpid(), pipe[0], b"", patience=60) for _ in many])
+        while not given.done():
+            passed = inbox.take(os.getpid())
+            if passed is not None:
+                os.close(passed.fd)
+        assert len(given.result()) == len(many)
+
+
+def test_a_receiver_that_never_takes(tmp_path, inbox, pipe):
+    def fill():
+        for _ in range(_queue_length() + 2):
+            give(str(tmp_path), os.getpid(), pipe[0], b"", patience=0.01)
+
+    with pytest.raises(MessagingError):
+        fill()
 
 
 def test_too_much_data(tmp_path, inbox, pipe):
