@@ -18,6 +18,8 @@ from smbd.xsrv.version import VERSION_CODEC, formats
 assert smbd.__main__
 
 TABLE = Path(__file__).with_name("record_formats")
+#: What belongs to the server; other tests have codecs of their own.
+_PACKAGES = {"smbd", "vfs", "messaging"}
 #: The accounts: servers do not compare them, for they outlive every release.
 _ADMINISTRATION = {"passdb account", "passdb counter", "passdb relative id", "secrets"}
 
@@ -26,7 +28,8 @@ def codecs():
     """All that the server has, by name."""
     found = {
         id(value): value
-        for module in list(sys.modules.values())
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in _PACKAGES
         for value in vars(module).values()
         if isinstance(value, RecordCodec)
     }.values()
