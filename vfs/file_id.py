@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from vfs.posix.syscalls import Stat
 
 _KEY = struct.Struct("<QQQ")
 
@@ -47,6 +50,11 @@ class FileId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.dev:x}:{self.ino:x}:{self.extid:x}"
+
+
+def file_id_of(stat: Stat, stream: str) -> FileId:
+    """Return the identity of a stream of the file with status `stat`; of the file itself for an empty name."""
+    return FileId(stat.dev, stat.ino, stream_extid(stream) if stream else 0)
 
 
 def stream_extid(name: str) -> int:

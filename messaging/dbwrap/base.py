@@ -29,6 +29,12 @@ LOCK_ORDER_NONE: Final = 0
 
 Statistics: TypeAlias = dict[str, Any]
 
+IfAlso: TypeAlias = Callable[[], bool]
+"""Has the last word on a change, while the record is locked."""
+
+Otherwise: TypeAlias = Callable[[bytes], bytes | None]
+"""Makes of the record that was found what is stored in its place; None to leave it."""
+
 
 class DbError(Exception):
     """The database failed: damaged file, full disk, lost lock."""
@@ -125,11 +131,7 @@ class Db(ABC):
         """
 
     def insert(
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         """Store a record that does not exist yet; False, and nothing is changed, if it does.
 
@@ -151,11 +153,7 @@ class Db(ABC):
         return True
 
     def delete_if(
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         """Remove a record if `value` is what it holds; False, and nothing is changed, if not.
 
@@ -200,7 +198,7 @@ class Db(ABC):
         """Give the database back."""
 
 
-def _replace(record: Record, otherwise: Callable[[bytes], bytes | None] | None) -> bool:
+def _replace(record: Record, otherwise: Otherwise | None) -> bool:
     value = None if otherwise is None or record.value is None else otherwise(record.value)
     if value is None:
         return False

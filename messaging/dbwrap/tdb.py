@@ -8,14 +8,13 @@ under a microsecond and no system call, and the lock of a killed process falls t
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal, overload
 
 import tdb
 
 from messaging.dbwrap import base, libtdb
-from messaging.dbwrap.base import Db, DbError, Record
+from messaging.dbwrap.base import Db, DbError, IfAlso, Otherwise, Record
 from messaging.dbwrap.persistent import PersistentTdbDb
 from messaging.dbwrap.tdb_file import TdbBase, TdbFile, registry
 
@@ -79,11 +78,7 @@ class TdbDb(TdbBase):
         self.remove(key)
 
     def insert(  # noqa: D102 - inherited
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         if if_also is None:
             base.check_lock_order(self)
@@ -115,11 +110,7 @@ class TdbDb(TdbBase):
         return True
 
     def delete_if(  # noqa: D102 - inherited
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         size = self._lock(key)
         _held.append(self)

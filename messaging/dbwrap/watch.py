@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from messaging.dbwrap import base, watch_head
-from messaging.dbwrap.base import Db, DbError, Record, Statistics
+from messaging.dbwrap.base import Db, DbError, IfAlso, Otherwise, Record, Statistics
 from messaging.dbwrap.watch_head import HEAD_MARK, Watcher
 from messaging.dbwrap.watcher import WATCH_BLOCKER_DIED, WATCH_CHANGED, WATCH_TIMED_OUT, Watch, WatchService
 from messaging.records import RecordError
@@ -82,21 +82,13 @@ class WatchedDb(Db):
         return record if type(record) is WatchedRecord else WatchedRecord(self, record)
 
     def insert(
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         """As `Db.insert`; also False where somebody watches the key: `otherwise` has to leave what has the mark."""
         return self.db.insert(key, value, if_also, otherwise)
 
     def delete_if(
-        self,
-        key: bytes,
-        value: bytes,
-        if_also: Callable[[], bool] | None = None,
-        otherwise: Callable[[bytes], bytes | None] | None = None,
+        self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         """As `Db.delete_if`; also False where somebody watches the record, who is to be woken; likewise."""
         return self.db.delete_if(key, value, if_also, otherwise)

@@ -12,6 +12,7 @@ that *stays* (resilient, persistent) does not: the others see it as an open like
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,7 @@ from messaging.records import RecordCodec, RecordError
 from messaging.server_id import DISCONNECTED, ServerId
 from vfs.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_OPENED
-from vfs.file_id import FileId
+from vfs.file_id import FileId, file_id_of
 from vfs.fsa import attributes, leasing, names, streams
 from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
@@ -95,24 +96,26 @@ def can_be_durable(fo: FileObject) -> bool:
 
 def make_resilient(fo: FileObject) -> None:
     """Let the open stay when its client goes away; the others have to know."""
-    for file_id in entered_under(fo.file_id):
-        with fo.volume.share_modes.lock(file_id) as modes:
-            entry = modes.find(fo.owner.server_id, fo.owner.open_id)
-            if entry is not None:
-                entry.flags |= ENTRY_RESILIENT
-                modes.changed()
+    for entry in _own_entries(fo):
+        entry.flags |= ENTRY_RESILIENT
 
 
 def make_persistent(fo: FileObject, handle_id: int) -> None:
     """Let the open outlive its process as the handle `handle_id`, not as the one that `share.enter` made it."""
+    for entry in _own_entries(fo):
+        entry.handle_id = handle_id
+    fo.handle_id = handle_id
+    fo.alone = b""
+
+
+def _own_entries(fo: FileObject) -> Iterator[ShareModeEntry]:
+    """Yield what the share modes say of the open, for the caller to change, each while its record is locked."""
     for file_id in entered_under(fo.file_id):
         with fo.volume.share_modes.lock(file_id) as modes:
             entry = modes.find(fo.owner.server_id, fo.owner.open_id)
             if entry is not None:
-                entry.handle_id = handle_id
+                yield entry
                 modes.changed()
-    fo.handle_id = handle_id
-    fo.alone = b""
 
 
 def cookie_of(fo: FileObject) -> bytes:
@@ -312,7 +315,7 @@ def _verified(
     volume: Volume, token: SecurityToken, owner: OpenOwner, cookie: DurableCookie, fd: int, path: bytes
 ) -> FileObject:
     stat = volume.backend.stat(fd)
-    file_id = streams.file_id_of(stat, cookie.stream)
+    file_id = file_id_of(stat, cookie.stream)
     if file_id.key() != cookie.file_id or not stat.is_regular:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another file has the name now")
     if cookie.stream:

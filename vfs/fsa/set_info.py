@@ -25,7 +25,8 @@ from vfs.constants import (
     FILETIME_OMIT,
     FILETIME_THAW,
 )
-from vfs.fsa import allocation, attributes, delete, leasing, stream_hold, streams, times, write
+from vfs.file_id import file_id_of
+from vfs.fsa import allocation, attributes, delete, leasing, stream_hold, times, write
 from vfs.fsa.open_checks import MODE_FLAGS
 from vfs.locking.breaks import contend_level2
 from vfs.notify import trigger
@@ -115,7 +116,7 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
 def _archive_taken(fo: FileObject) -> None:
     """Let others who have the file open know that they have to set ARCHIVE when they write."""
     modes = fo.volume.share_modes
-    file_id = streams.file_id_of(fo.stat, "")
+    file_id = file_id_of(fo.stat, "")
     if modes.parse(file_id.key()) != fo.alone:
         with modes.lock(file_id) as lock:
             lock.take_archive(lock.find(fo.owner.server_id, fo.owner.open_id))

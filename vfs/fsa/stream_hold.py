@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from vfs.file_id import FileId, stream_extid
+from vfs.file_id import file_id_of
 from vfs.locking.stored import LOCKING_CODEC
 from vfs.ntstatus import STATUS_FILE_DELETED, NTStatusError
 
@@ -39,7 +39,7 @@ def take_all(fo: FileObject) -> None:
     if store is None:
         return
     for name, attribute in list(store.attributes(fo.fd)):
-        file_id = FileId(stat.dev, stat.ino, stream_extid(name))
+        file_id = file_id_of(stat, name)
         with volume.share_modes.lock(file_id) as modes:
             store.remove(fo.fd, stat.ino, attribute)
             modes.remove_all()

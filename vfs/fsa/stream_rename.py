@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from vfs.file_id import file_id_of
 from vfs.fsa import names, stream_hold, streams
 from vfs.locking.entry import ENTRY_STREAM
 from vfs.locking.lease import LeaseFile
@@ -60,7 +61,7 @@ def _to_stream(fo: FileObject, stream: XattrStream, store: StreamsXattr, name: s
     if name == stream.name:
         return
     volume = fo.volume
-    new_id = streams.file_id_of(fo.stat, name)
+    new_id = file_id_of(fo.stat, name)
     _check_alone(fo)
     old = fo.full_path
     if new_id != fo.file_id:
@@ -87,7 +88,7 @@ def _to_file(fo: FileObject, stream: XattrStream, replace: bool) -> None:
     if fo.stat.is_directory:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "a directory has no contents")
     _check_alone(fo)
-    new_id = streams.file_id_of(fo.stat, "")
+    new_id = file_id_of(fo.stat, "")
     record = volume.share_modes.live_record(new_id)
     is_open = record is not None and any(not entry.flags & ENTRY_STREAM for entry in record.entries)
     fd = volume.backend.open(fo.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)

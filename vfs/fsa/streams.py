@@ -43,7 +43,7 @@ from vfs.constants import (
     FILE_SUPERSEDE,
     FILE_SUPERSEDED,
 )
-from vfs.file_id import FileId, stream_extid
+from vfs.file_id import FileId, file_id_of
 from vfs.fsa import access_check, attributes, create, delete, names, overwrite, share
 from vfs.fsa.file_object import FileObject
 from vfs.fsa.lookup import NameFreeError, open_path
@@ -79,11 +79,6 @@ _MODES_PATH: Final = (os.O_PATH,)
 _FLAGS: Final = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
 _READ: Final = FILE_READ_DATA | FILE_EXECUTE
-
-
-def file_id_of(stat: Stat, stream: str) -> FileId:
-    """Return the identity of a stream of the file with status `stat`; of the file itself for an empty name."""
-    return FileId(stat.dev, stat.ino, stream_extid(stream) if stream else 0)
 
 
 def attributes_of(found: int) -> int:
