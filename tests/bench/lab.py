@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tests import procstat
 from tests.servers import Server
@@ -17,6 +17,7 @@ from tests.smbxcli import Connection, Session
 from vfs.constants import FILE_CREATE
 
 EVERYWHERE = os.sched_getaffinity(0)
+Result = TypeVar("Result")
 _LOOK_S = 0.3
 _SETTLED = 10
 #: Client and server on one processor: no wake-up across processors disturbs, and both servers are treated alike.
@@ -94,13 +95,13 @@ class Lab:
                     with contextlib.suppress(ProcessLookupError):
                         os.sched_setaffinity(int(task.name), cpus)
 
-    def cpu_of(self, work: Callable[[], float]) -> tuple[float, float]:
+    def cpu_of(self, work: Callable[[], Result]) -> tuple[Result, float]:
         """Do the work on connections that stay; return its result and the CPU seconds that the server spent."""
         before = self.server.cpu_seconds()
         result = work()
         return result, self.server.cpu_seconds() - before
 
-    def whole_cpu_of(self, work: Callable[[], float]) -> tuple[float, float]:
+    def whole_cpu_of(self, work: Callable[[], Result]) -> tuple[Result, float]:
         """The same for work on connections of its own: ends when their workers are gone and counted."""
         before = self.server.cpu_seconds()
         result = work()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from smbd.wire.constants import SMB2_SIGNING_AES_CMAC, SMB2_SIGNING_AES_GMAC
 from tests.bench.lab import EVERYWHERE, TOGETHER, Lab
 from tests.bench.rawclient import Lane, RawClient, Step
-from tests.bench.row import CPU, DEEP, FOUR, WALL, Goal, Row, Sample
+from tests.bench.row import CPU, DEEP, DEEP_CPU, FOUR, WALL, Goal, Row, Sample
 from tests.smbxcli import Offer, Protection, Tree
 
 _DEPTH = 32
@@ -118,20 +118,15 @@ class Operation(Row):
         lab.pin(TOGETHER)
         self._limit(lab, lanes[: self._depth])
 
-        def work() -> float:
-            nonlocal tally
-            tally = raw.run(lanes[: self._depth], lab.load.seconds)
-            return tally.seconds
-
-        tally = None
-        seconds, cpu = lab.cpu_of(work)
+        tally, cpu = lab.cpu_of(lambda: raw.run(lanes[: self._depth], lab.load.seconds))
         count = tally.operations * entries
-        sample = {CPU: cpu * 1e6 / count, WALL: seconds * 1e6 / count}
+        sample = {CPU: cpu * 1e6 / count, WALL: tally.seconds * 1e6 / count}
         if self._depth == 1:
             sample[WALL] = sorted(tally.times)[tally.operations // 2] * 1e6 / entries
         if self._wide and self._deep > 1:
             self._limit(lab, lanes[: self._deep])
-            tally = raw.run(lanes[: self._deep], lab.load.seconds)
+            tally, cpu = lab.cpu_of(lambda: raw.run(lanes[: self._deep], lab.load.seconds))
+            sample[DEEP_CPU] = cpu * 1e6 / tally.operations
             sample[DEEP] = tally.seconds * 1e6 / tally.operations
         if self._wide:
             lab.pin(EVERYWHERE)

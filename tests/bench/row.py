@@ -14,6 +14,8 @@ CPU: Final = "cpu"
 WALL: Final = "wall"
 #: Microseconds per operation with 32 operations at a time on one connection.
 DEEP: Final = "deep"
+#: Microseconds of server CPU per operation then.
+DEEP_CPU: Final = "deep cpu"
 #: Microseconds per operation with 4 connections at once, each with one operation at a time.
 FOUR: Final = "four"
 
