@@ -31,7 +31,7 @@ def _cells(goal: Goal | None, ours: list[Sample], theirs: list[Sample]) -> list[
 
 def test_the_median_of_the_rounds_counts():
     cells = _cells(None, [{CPU: 10}, {CPU: 1}, {CPU: 30}], [{CPU: 40}, {CPU: 20}, {CPU: 10}])
-    assert cells == ["open", "10.0", "20.0", "0.50", "-", "-", "-", "-", "-", "", ""]
+    assert cells == ["open", "10.0", "20.0", "0.50", "-", "-", "-", "-", "-", "-", "", ""]
 
 
 @pytest.mark.parametrize(
