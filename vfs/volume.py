@@ -181,7 +181,7 @@ class Volume:
         streams: the store of named streams; None without them.
         id_map: translates owners and groups.
         local_devices: whether only this kernel changes the files of a device, by its number.
-        known: files that were looked at lately, by device and inode: `vfs.fsa.known`.
+        known: files that were looked at lately, by path: `vfs.fsa.known`.
         vetoed, hidden, without_oplocks: tell whether a component is in `veto files`, `hide files`,
             `veto oplock files`; None if there are none.
     """
@@ -231,7 +231,7 @@ class Volume:
         self.kernel_oplocks = kernel_oplocks
         self.checked_locks = byte_locks if options.strict_locking else None
         self.read_only = read_only
-        self.known: dict[tuple[int, int], KnownFile] = {}
+        self.known: dict[bytes, KnownFile] = {}
         self.local_devices: dict[int, bool] = {}
         self.attribute_block = backend.fstatvfs(backend.root_fd).f_bsize
         self.streams = (

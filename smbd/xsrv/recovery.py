@@ -193,6 +193,6 @@ def _restore_lease(leases: LeaseDb | None, handle: PersistentHandle, file_id: Fi
 def _look_at(path: bytes) -> Stat:
     fd = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return syscalls.statx(fd)
+        return syscalls.fstatx(fd)
     finally:
         os.close(fd)

@@ -157,12 +157,14 @@ def maximal_access(volume: Volume, token: SecurityToken, fd: int, path: bytes, s
         NTStatusError: the stored descriptor cannot be read.
         OSError: the file or its directory cannot be looked at.
     """
-    known = volume.known.get((stat.dev, stat.ino))
-    if known is not None and known.token is token and known.all_rights and known.ctime_ns == stat.ctime_ns:
+    known = volume.known.get(path)
+    if known is not None and not known.is_of(stat):
+        known = None
+    if known is not None and known.token is token and known.all_rights:
         rights = known.all_rights
     else:
         rights = _file_rights(volume, token, fd, stat, FILE_ALL_ACCESS)
-        if known is not None and known.ctime_ns == stat.ctime_ns:
+        if known is not None:
             known.note(token, 0)
             known.all_rights = rights
     # Whoever gets at a name may read the attributes behind it: [MS-FSA] 2.1.5.1.2.1 takes them from the directory.

@@ -198,32 +198,47 @@ def _read_as_root(read: Callable[[], bytes | None]) -> bytes | None:
         raise
 
 
-def look(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
+def look(volume: Volume, fd: int, path: bytes) -> KnownFile:
+    """Return what is known of an open file, with its present status.
+
+    Raises:
+        OSError: the status or the xattr cannot be read.
+    """
+    found = volume.known.get(path)
+    stat = volume.backend.stat(fd, None if found is None else found.stat)
+    if found is not None and found.stat is stat:
+        return found
+    return _learn(volume, fd, path, stat)
+
+
+def _learn(volume: Volume, fd: int, path: bytes, stat: Stat) -> KnownFile:
     """Return what is known of an open file, which was just found to have the status `stat`.
 
     Raises:
         OSError: the xattr cannot be read.
     """
-    key = (stat.dev, stat.ino)
-    found = volume.known.get(key)
-    ctime_ns = stat.ctime_ns
-    if found is not None and found.ctime_ns == ctime_ns and found.path == path:
+    found = volume.known.pop(path, None)
+    if found is not None and found.is_of(stat):
+        found.stat, found.file_stat = stat, None
+        volume.known[path] = found
         return found
     read_ns = time.time_ns()  # before the reading, or a change behind it could be stamped as those before
+    ctime_ns = stat.ctime_ns
     stored, creation_time = load_stored(volume, fd, stat)
-    found = known.KnownFile(FileId(*key), ctime_ns, path, complete(volume, stat, path, stored), creation_time)
+    attributes = complete(volume, stat, path, stored)
+    found = known.KnownFile(FileId(stat.dev, stat.ino), stat, path, attributes, creation_time)
     if stat.ctime_ns == ctime_ns:
-        known.keep(volume, key, found, fd, read_ns)
+        known.keep(volume, found, fd, read_ns)
     return found
 
 
 def load(volume: Volume, fd: int, path: bytes, stat: Stat) -> tuple[int, int]:
-    """Return (all attributes, creation time as FILETIME) of an open file, as `look`.
+    """Return (all attributes, creation time as FILETIME) of an open file, which has the status `stat`.
 
     Raises:
         OSError: the xattr cannot be read.
     """
-    found = look(volume, fd, path, stat)
+    found = _learn(volume, fd, path, stat)
     return found.file_attributes, found.creation_time
 
 

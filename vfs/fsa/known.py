@@ -16,11 +16,13 @@ from vfs.posix.name_watch import is_local
 
 if TYPE_CHECKING:
     from vfs.file_id import FileId
+    from vfs.fsa.stat import FileStat
+    from vfs.posix.syscalls import Stat
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
 MAX_FILES: Final = 512
-"""Of one share; at some 400 bytes each."""
+"""Of one share; at some 1,000 bytes each."""
 _ELSEWHERE: Final = DELETE | ACCESS_SYSTEM_SECURITY
 """Rights that are not the file's alone to give: the directory's, and the privilege's."""
 
@@ -29,8 +31,10 @@ class KnownFile:
     """One file as it was when it had a certain change time.
 
     Attributes:
-        ctime_ns: the change time.
-        file_id: of the file itself, not of a stream.
+        stat: its status when it was last looked at; in any later one that has this change time more may have changed.
+        file_stat: what the information classes say about it while it has that status and is not delete-pending; None
+            if nobody asked.
+        file_id, key: of the file itself, not of a stream.
         path: on-disk spelling, relative to the share; part of the attributes follow from the name.
         file_attributes: all of them.
         creation_time: FILETIME.
@@ -41,12 +45,15 @@ class KnownFile:
     """
 
     __slots__ = (
-        "all_rights", "creation_time", "ctime_ns", "ea_size", "file_attributes", "file_id", "path", "rights", "token",
+        "all_rights", "creation_time", "ea_size", "file_attributes", "file_id", "file_stat", "key", "path", "rights",
+        "stat", "token",
     )  # fmt: skip
 
-    def __init__(self, file_id: FileId, ctime_ns: int, path: bytes, file_attributes: int, creation_time: int) -> None:
+    def __init__(self, file_id: FileId, stat: Stat, path: bytes, file_attributes: int, creation_time: int) -> None:
         self.file_id = file_id
-        self.ctime_ns = ctime_ns
+        self.key = file_id.key()
+        self.stat = stat
+        self.file_stat: FileStat | None = None
         self.path = path
         self.file_attributes = file_attributes
         self.creation_time = creation_time
@@ -54,6 +61,11 @@ class KnownFile:
         self.token: SecurityToken | None = None
         self.rights = 0
         self.all_rights = 0
+
+    def is_of(self, stat: Stat) -> bool:
+        """Tell whether what has the status `stat` is that file, with that change time."""
+        mine = self.stat
+        return mine is stat or (mine.ctime_ns == stat.ctime_ns and mine.ino == stat.ino and mine.dev == stat.dev)
 
     def note(self, token: SecurityToken, rights: int) -> None:
         """Keep that `rights` were granted to `token`."""
@@ -63,19 +75,19 @@ class KnownFile:
         self.rights |= rights & ~_ELSEWHERE
 
 
-def keep(volume: Volume, key: tuple[int, int], known: KnownFile, fd: int, read_ns: int) -> None:
-    """Keep what was read through `fd` after `read_ns` of the file `key` (device and inode), if no change is overlooked.
+def keep(volume: Volume, known: KnownFile, fd: int, read_ns: int) -> None:
+    """Keep what was read of a file through `fd` after `read_ns`, if no change is overlooked.
 
     That others change what this kernel knows of a file of theirs may be seen late, or not in the change time.
     """
     files = volume.known
-    files.pop(key, None)
-    if is_settled(known.ctime_ns, read_ns) and volume.backend.stamps_attributes:
-        local = volume.local_devices.get(key[0])
+    stat = known.stat
+    if is_settled(stat.ctime_ns, read_ns) and volume.backend.stamps_attributes:
+        local = volume.local_devices.get(stat.dev)
         if local is None:
-            local = volume.local_devices[key[0]] = is_local(fd)
+            local = volume.local_devices[stat.dev] = is_local(fd)
         if not local:
             return
         if len(files) >= MAX_FILES:
             del files[next(iter(files))]
-        files[key] = known
+        files[known.path] = known

@@ -231,9 +231,8 @@ def _open_existing(
     opener = open_itself if plan.itself or volume.options.posix else open_path
     fd, path, mode = opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
     try:
-        stat = volume.backend.stat(fd)
-        known = attributes.look(volume, fd, path, stat)
-        fo = FileObject(volume, token, owner, fd, path, None, stat, known.file_id)
+        known = attributes.look(volume, fd, path)
+        fo = FileObject(volume, token, owner, fd, path, None, known.stat, known.file_id)
         fo.path_only = mode & os.O_PATH != 0
         file_attributes = fo.file_attributes = known.file_attributes
         fo.creation_time = known.creation_time

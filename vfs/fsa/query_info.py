@@ -13,6 +13,7 @@ from vfs.ntstatus import STATUS_FILE_CLOSED, STATUS_OBJECT_NAME_NOT_FOUND, NTSta
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
+    from vfs.fsa.known import KnownFile
     from vfs.posix.syscalls import Stat
 
 __all__ = ["FileStat", "StreamInfo", "alternate_name", "ea_size", "normalized_name", "opened_stat", "stat", "streams"]
@@ -45,12 +46,26 @@ def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
 
 
 def opened_stat(fo: FileObject) -> FileStat:
-    """Return the status as the open found or left it, without asking the file system: for the CREATE response."""
-    return _file_stat(fo, fo.stat, delete_pending=False)
+    """Return the status as the open found or left it, without asking the file system: for the CREATE response.
+
+    Others may get the same one: it is not to be changed.
+    """
+    known = fo.volume.known.get(fo.path)
+    if known is None or known.stat is not fo.stat or fo.stream is not None:
+        return _file_stat(fo, fo.stat, delete_pending=False)
+    return known.file_stat or _note_stat(fo, known)
+
+
+def _note_stat(fo: FileObject, known: KnownFile) -> FileStat:
+    """Return the status of a file that is not delete-pending, of which `known` was just seen, and keep it."""
+    result = _file_stat(fo, known.stat, delete_pending=False)
+    if not fo.path_only:
+        known.file_stat = result
+    return result
 
 
 def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
-    """Return the status of the file as it is now.
+    """Return the status of the file as it is now; not to be changed.
 
     Args:
         fo: the open.
@@ -59,17 +74,19 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
     Raises:
         NTStatusError: what the system call said.
     """
-    volume = fo.volume
     if fo.fd < 0:
         raise NTStatusError(STATUS_FILE_CLOSED, "closed")
     try:
         pending = fo.follow()
-        status = fo.stat = volume.backend.stat(fo.fd)
-        known = attributes.look(volume, fo.fd, fo.path, status)
+        known = attributes.look(fo.volume, fo.fd, fo.path)
+        fo.stat = known.stat
         fo.file_attributes, fo.creation_time = known.file_attributes, known.creation_time
         if fo.stream is not None:
             fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
-        result = _file_stat(fo, status, pending)
+        if pending or fo.stream is not None:
+            result = _file_stat(fo, known.stat, pending)
+        else:
+            result = known.file_stat or _note_stat(fo, known)
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
             result.reparse_tag = reparse.tag_of(fo)
         if with_ea_size:

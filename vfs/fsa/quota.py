@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from msgspec import structs
+
 from vfs.access import FILE_READ_ATTRIBUTES
 from vfs.constants import (
     FILE_ATTRIBUTE_ARCHIVE,
@@ -68,7 +70,8 @@ def disguise(fo: FileObject) -> None:
     fo.name = QUOTA_FILE
     fo.file_attributes = FILE_ATTRIBUTES
     fo.creation_time = 0
-    fo.stat.atime_ns = fo.stat.mtime_ns = fo.stat.ctime_ns = times.to_unix_ns(0)
+    never = times.to_unix_ns(0)
+    fo.stat = structs.replace(fo.stat, atime_ns=never, mtime_ns=never, ctime_ns=never)
 
 
 def _check_administrator(token: SecurityToken) -> None:

@@ -84,7 +84,7 @@ def check_replace(volume: Volume, target: Target, replace: bool) -> None:
         raise NTStatusError(STATUS_ACCESS_DENIED, "a directory is not replaced")
     fd = volume.backend.open(target.existing, os.O_PATH)
     try:
-        found, _ = attributes.load(volume, fd, target.existing, volume.backend.stat(fd))
+        found = attributes.look(volume, fd, target.existing).file_attributes
     finally:
         os.close(fd)
     if found & FILE_ATTRIBUTE_READONLY:

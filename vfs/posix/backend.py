@@ -219,7 +219,7 @@ class PosixBackend(DescriptorCalls):
         """
         if self.case_sensitive:
             return None
-        stat = syscalls.statx_or_none(self.root_fd, path) if path else syscalls.statx(self.root_fd)
+        stat = syscalls.statx_or_none(self.root_fd, path) if path else syscalls.fstatx(self.root_fd)
         if stat is None:
             head, _, last = path.rpartition(b"/")
             above = self._known_directory(head)
@@ -274,7 +274,7 @@ class PosixBackend(DescriptorCalls):
             except FileNotFoundError:
                 return None, False
             return name, True
-        stat = syscalls.statx(dir_fd)
+        stat = syscalls.fstatx(dir_fd)
         text = to_text(name)
         known, found = self.names.lookup(stat, text)
         if not known:
@@ -318,7 +318,7 @@ class PosixBackend(DescriptorCalls):
         """
         fd = self.open(path, os.O_PATH)
         try:
-            return syscalls.statx(fd)
+            return syscalls.fstatx(fd)
         finally:
             os.close(fd)
 
@@ -348,7 +348,7 @@ class PosixBackend(DescriptorCalls):
                     fd, name, _O_SEARCH | os.O_NOFOLLOW, 0, syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS
                 )
                 try:
-                    self.fchmod(made, syscalls.statx(made).mode & 0o7777 | mode & _SET_ID)
+                    self.fchmod(made, syscalls.fstatx(made).mode & 0o7777 | mode & _SET_ID)
                 finally:
                     os.close(made)
         finally:

@@ -63,7 +63,7 @@ class DescriptorCalls:
         return os.listdir(fd)
 
     # The functions themselves: calling them here costs what calling them directly does.
-    stat = staticmethod(syscalls.statx)
+    stat = staticmethod(syscalls.fstatx)
     utimens = staticmethod(syscalls.utimens)
     preadv = staticmethod(os.preadv)
     pwrite = staticmethod(os.pwrite)

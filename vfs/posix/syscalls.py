@@ -64,7 +64,9 @@ _cdll = ctypes.CDLL(None, use_errno=True)
 class Stat(msgspec.Struct, gc=False):
     """What statx tells; times in nanoseconds of the Unix epoch.
 
-    `btime_ns` is the oldest of the other times where the file system does not keep a birth time.
+    Attributes:
+        btime_ns: the oldest of the other times where the file system does not keep a birth time.
+        raw: what the kernel wrote, of an open file; empty of an entry of a directory.
     """
 
     mode: int
@@ -81,6 +83,7 @@ class Stat(msgspec.Struct, gc=False):
     ctime_ns: int
     btime_ns: int
     blksize: int = 4096
+    raw: bytes = b""
 
     @property
     def is_directory(self) -> bool:
@@ -146,22 +149,33 @@ _NOFOLLOW: Final = ctypes.c_int(AT_SYMLINK_NOFOLLOW)
 _makedev = os.makedev
 
 
-def statx(fd: int, name: bytes | None = None) -> Stat:
-    """The status of an open descriptor (O_PATH ones too), or of the entry `name` of that directory.
-
-    That of a symbolic link is its own.
+def statx(fd: int, name: bytes) -> Stat:
+    """The status of the entry `name` of an open directory; that of a symbolic link is its own.
 
     Raises:
         OSError: as the kernel says; EINVAL for an embedded NUL.
     """
-    if name is None:
-        failed = _statx_call(fd, b"", _EMPTY_PATH, _STATX_WANTED, _STATX_POINTER)
-    else:
-        if b"\0" in name:
-            raise OSError(errno.EINVAL, "NUL in a name", name)
-        failed = _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER)
-    if failed:
+    if b"\0" in name:
+        raise OSError(errno.EINVAL, "NUL in a name", name)
+    if _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER):
         raise _last_error(name)
+    return _read_status(b"")
+
+
+def fstatx(fd: int, before: Stat | None = None) -> Stat:
+    """The status of an open descriptor (O_PATH ones too); `before` itself if that is how it still is.
+
+    Raises:
+        OSError: as the kernel says.
+    """
+    if _statx_call(fd, b"", _EMPTY_PATH, _STATX_WANTED, _STATX_POINTER):
+        raise _last_error()
+    if before is not None and before.raw == _statx_buffer:
+        return before
+    return _read_status(bytes(_statx_buffer))
+
+
+def _read_status(raw: bytes) -> Stat:
     (
         mask, blksize, nlink, uid, gid, mode, ino, size, blocks, atime, atime_n, btime, btime_n,
         ctime, ctime_n, mtime, mtime_n, rmajor, rminor, major, minor,
@@ -172,7 +186,7 @@ def statx(fd: int, name: bytes | None = None) -> Stat:
     return Stat(
         mode, nlink, uid, gid, ino, size, blocks, _makedev(major, minor),
         _makedev(rmajor, rminor) if rmajor or rminor else 0, atime, mtime, ctime,
-        btime * 1000000000 + btime_n if mask & STATX_BTIME else min(atime, mtime, ctime), blksize,
+        btime * 1000000000 + btime_n if mask & STATX_BTIME else min(atime, mtime, ctime), blksize, raw,
     )  # fmt: skip
 
 

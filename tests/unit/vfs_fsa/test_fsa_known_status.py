@@ -26,6 +26,9 @@ _CHANGES: list[tuple[str, Callable[[Path, FileObject], object]]] = [
     ("EA", lambda path, _other: os.setxattr(path, "user.beside", b"value")),
     ("mode", lambda path, _other: path.chmod(0o500)),
     ("write", lambda path, _other: path.write_bytes(b"data")),
+    ("size", lambda path, _other: os.truncate(path, 1 << 20)),
+    ("link", lambda path, _other: path.with_name("link").hardlink_to(path)),
+    ("access time", lambda path, _other: os.utime(path, ns=(1, path.stat().st_mtime_ns))),
     ("attributes", lambda _path, other: set_info.set_basic(other, 0, 0, 0, 0, FILE_ATTRIBUTE_READONLY)),
     ("creation time", lambda _path, other: set_info.set_basic(other, 5, 0, 0, 0, 0)),
     ("change time", lambda _path, other: set_info.set_basic(other, 0, 0, 0, 132_000_000_000_000_000, 0)),
@@ -61,7 +64,7 @@ def test_what_is_known_is_what_is_there(
         return said()
 
     assert looked_up() == said()
-    assert [one.ctime_ns for one in share.volume.known.values()] == [os.fstat(fo.fd).st_ctime_ns]
+    assert [one.stat.ctime_ns for one in share.volume.known.values()] == [os.fstat(fo.fd).st_ctime_ns]
     tick()
     change(share.root / "file", other)
     fo.path = other.path

@@ -10,7 +10,7 @@ import pytest
 from vfs.posix import name_cache
 from vfs.posix.name_cache import NameCache
 from vfs.posix.names import fold, fold_bytes, to_bytes, to_text
-from vfs.posix.syscalls import statx
+from vfs.posix.syscalls import fstatx
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def settle(monkeypatch, seconds=10):
 def test_a_fresh_change_is_not_trusted(directory):
     _, fd = directory
     cache = NameCache()
-    stat = statx(fd)
+    stat = fstatx(fd)
     assert cache.fill(stat, fd, "one") == "One"
     assert cache.lookup(stat, "one") == (False, None)
     assert cache.statistics()["directories"] == 0
@@ -60,14 +60,14 @@ def test_a_quiet_directory_answers_from_memory(directory, monkeypatch):
     path, fd = directory
     settle(monkeypatch)
     cache = NameCache()
-    stat = statx(fd)
+    stat = fstatx(fd)
     assert cache.fill(stat, fd, "two") == "TWO"
     assert cache.lookup(stat, "ONE") == (True, "One")
     assert cache.lookup(stat, "four") == (True, None)
     (path / "four").touch()
     # The new time stamp is what invalidates; make sure it is one.
     os.utime(path, ns=(0, 5))
-    changed = statx(fd)
+    changed = fstatx(fd)
     assert cache.lookup(changed, "four") == (False, None)
     assert cache.fill(changed, fd, "FOUR") == "four"
     assert cache.statistics() == {"directories": 1, "names": 4, "hits": 2, "scans": 2}
@@ -82,7 +82,7 @@ def test_bounds(tmp_path, monkeypatch):
         for name in range(number):
             (path / f"f{name}").touch()
         fd = os.open(path, os.O_RDONLY)
-        cache.fill(statx(fd), fd, "x")
+        cache.fill(fstatx(fd), fd, "x")
         os.close(fd)
         numbers = cache.statistics()
         assert numbers["directories"] <= 3
@@ -96,7 +96,7 @@ def test_a_miss_in_a_big_known_directory_does_not_read_it(tmp_path, monkeypatch)
     settle(monkeypatch)
     cache = NameCache()
     fd = os.open(tmp_path, os.O_RDONLY)
-    stat = statx(fd)
+    stat = fstatx(fd)
     cache.fill(stat, fd, "none")
     for number in range(1000):
         assert cache.lookup(stat, f"none{number}") == (True, None)

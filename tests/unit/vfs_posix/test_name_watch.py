@@ -10,7 +10,7 @@ import pytest
 
 from vfs.posix import name_cache, name_watch
 from vfs.posix.name_cache import NameCache
-from vfs.posix.syscalls import statx
+from vfs.posix.syscalls import fstatx
 
 
 class Directory:
@@ -22,7 +22,7 @@ class Directory:
         self.cache = NameCache()
 
     def spelling(self, name: str) -> str | None:
-        stat = statx(self.fd)
+        stat = fstatx(self.fd)
         known, found = self.cache.lookup(stat, name)
         return found if known else self.cache.fill(stat, self.fd, name)
 
@@ -79,7 +79,7 @@ def test_a_removed_directory_has_no_names(large: Directory) -> None:
 
 
 def test_an_overflow_forgets_what_is_watched(large: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
-    stat = statx(large.fd)
+    stat = fstatx(large.fd)
     overflow = name_watch.Change((stat.dev, stat.ino))
     monkeypatch.setattr(name_watch.NameWatches, "changes", lambda _self: iter([overflow]))
     assert large.cache.lookup(stat, "one") == (False, None)

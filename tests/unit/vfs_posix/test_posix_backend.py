@@ -6,12 +6,14 @@ import errno
 import os
 import time
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from vfs.posix import name_cache
 from vfs.posix.backend import LinkRefusedError, NameNotFoundError, PosixBackend
 from vfs.posix.descriptors import DT_DIR, DT_LNK, DT_REG
+from vfs.posix.syscalls import fstatx
 
 
 @pytest.fixture
@@ -325,3 +327,14 @@ def test_no_race_leads_out(tree, name):
     assert seen[b"inside"]
     assert [path.name for path in (tree.parent / "outside").iterdir()] == ["secret"]
     backend.close()
+
+
+def test_a_status_that_has_not_changed_is_the_same_object(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"1")
+    with path.open("rb") as file:
+        before = fstatx(file.fileno())
+        assert fstatx(file.fileno(), before) is before
+        path.write_bytes(b"12")
+        after = fstatx(file.fileno(), before)
+    assert (before.size, after.size) == (1, 2)
