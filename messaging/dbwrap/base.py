@@ -32,8 +32,8 @@ Statistics: TypeAlias = dict[str, Any]
 IfAlso: TypeAlias = Callable[[], bool]
 """Has the last word on a change, while the record is locked."""
 
-Otherwise: TypeAlias = Callable[[bytes], bytes | None]
-"""Makes of the record that was found what is stored in its place; None to leave it."""
+Otherwise: TypeAlias = Callable[[bytes, bytes], bytes | None]
+"""Makes of the value that was to be there, and of what is, what is stored in its place; None to leave it."""
 
 
 class DbError(Exception):
@@ -139,14 +139,14 @@ class Db(ABC):
             key: of the record.
             value: what to store.
             if_also: has the last word, and may change what goes with the record, while that is locked.
-            otherwise: makes of a record that does exist what is stored in its place; None to leave it.
+            otherwise: makes of `value` and a record that does exist what is stored in its place; None to leave it.
 
         Raises:
             LockOrderError, DbError: as `fetch_locked`.
         """
         with self.fetch_locked(key) as record:
             if record.value is not None:
-                return _replace(record, otherwise)
+                return _replace(record, value, otherwise)
             if if_also is not None and not if_also():
                 return False
             record.store(value)
@@ -168,7 +168,7 @@ class Db(ABC):
         """
         with self.fetch_locked(key) as record:
             if record.value != value:
-                return _replace(record, otherwise)
+                return _replace(record, value, otherwise)
             if if_also is not None and not if_also():
                 return False
             record.delete()
@@ -198,12 +198,12 @@ class Db(ABC):
         """Give the database back."""
 
 
-def _replace(record: Record, otherwise: Otherwise | None) -> bool:
-    value = None if otherwise is None or record.value is None else otherwise(record.value)
-    if value is None:
+def _replace(record: Record, value: bytes, otherwise: Otherwise | None) -> bool:
+    changed = None if otherwise is None or record.value is None else otherwise(value, record.value)
+    if changed is None:
         return False
-    if value:
-        record.store(value)
+    if changed:
+        record.store(changed)
     else:
         record.delete()
     return True

@@ -81,7 +81,8 @@ class TdbDb(TdbBase):
         self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         if if_also is None:
-            base.check_lock_order(self)
+            if _held:
+                base.check_lock_order(self)
             try:
                 self._store(key, value, tdb.INSERT)
             except RuntimeError as error:
@@ -96,7 +97,7 @@ class TdbDb(TdbBase):
         try:
             stored = self._get(key)
             if stored is not None:
-                changed = None if otherwise is None else otherwise(stored)
+                changed = None if otherwise is None else otherwise(value, stored)
             else:
                 changed = value if if_also is None or if_also() else None
             if changed is None:
@@ -113,13 +114,18 @@ class TdbDb(TdbBase):
         self, key: bytes, value: bytes, if_also: IfAlso | None = None, otherwise: Otherwise | None = None
     ) -> bool:
         size = self._lock(key)
-        _held.append(self)
         try:
-            stored = self._get(key)
+            get = self._get
+            stored = get(key)
+            if stored == value and if_also is None:
+                delete = self._delete
+                delete(key)  # nobody else is called meanwhile, who would have to be told of the lock
+                return True
+            _held.append(self)
             if stored == value:
                 rest = b"" if if_also is None or if_also() else None
             else:
-                rest = None if otherwise is None or stored is None else otherwise(stored)
+                rest = None if otherwise is None or stored is None else otherwise(value, stored)
             if rest is None:
                 return False
             if rest:
@@ -130,7 +136,8 @@ class TdbDb(TdbBase):
             raise DbError(f"{self.name}: cannot delete: {error}") from error
         finally:
             _chainunlock(self.handle, key, size)
-            base.unlocked(self)
+            if _held and _held[-1] is self:
+                base.unlocked(self)
         return True
 
     def write(self, key: bytes, value: bytes) -> None:

@@ -6,7 +6,7 @@ import logging
 from typing import Final
 
 from smbd.smb2.request import Request
-from smbd.wire.close import CloseRequest, CloseResponse
+from smbd.wire.close import CloseResponse, unpack_request
 from smbd.wire.constants import SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB
 from vfs.fsa import query_info
 from vfs.fsa.file_object import FileObject
@@ -23,10 +23,10 @@ def handle(request: Request) -> bytes:
     Raises:
         NTStatusError: something failed, such as the deletion of the file; the open is gone all the same.
     """
-    message = CloseRequest.unpack(request.pdu)
-    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    _, flags, persistent_id, volatile_id = unpack_request(request.pdu)
+    opened = request.open(persistent_id, volatile_id)
     body = _PLAIN
-    if message.flags & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB and opened.file is not None:
+    if flags & SMB2_CLOSE_FLAG_POSTQUERY_ATTRIB and opened.file is not None:
         body = _last_look(opened.file) or body
     status = opened.close()
     if status:

@@ -183,7 +183,7 @@ def reconnect(
     cookie = _check(record, session, tcon, owner, wish)
     if not _claim(session, tcon, owner, handle_id):
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "somebody else was faster")
-    opened = Open(session, tcon, owner.open_id, handle_id)
+    opened = Open(session, tcon, tcon.token, owner.open_id, handle_id)
     try:
         file = durable.reconnect(volume, token, owner, cookie, handle_id)
     except BaseException:

@@ -196,7 +196,9 @@ class Request:
                 comes too late over another channel.
         """
         if self.chain is not None and self.related and volatile_id == SMB2_RELATED_FILE_ID:
-            return self._use(self.chain.related_open(self), related=True)
+            related = self.chain.related_open(self)
+            self._go_on_as(related, related=True)
+            return related
         if self.session is None:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "no session to look for the file in")
         found = self.session.opens.get(volatile_id)
@@ -204,13 +206,23 @@ class Request:
             raise NTStatusError(STATUS_FILE_CLOSED)
         if self.chain is not None:
             self.chain.last_open = found
-        return self._use(found)
+        if (
+            self.channel_sequence != found.channel_sequence
+            or self.flags & SMB2_FLAGS_REPLAY_OPERATION
+            or found.token is not found.tcon.token
+        ):
+            self._go_on_as(found, related=False)
+        else:
+            self.target = found
+        return found
 
-    def _use(self, opened: Open, *, related: bool = False) -> Open:
-        """Go on as who opened the file, should the session have been authenticated again as somebody else."""
+    def _go_on_as(self, opened: Open, *, related: bool) -> None:
+        """See that the request does not come too late; go on as who opened the file.
+
+        The session may have been authenticated again as somebody else meanwhile.
+        """
         self.target = opened
         if self.channel_sequence != opened.channel_sequence or self.flags & SMB2_FLAGS_REPLAY_OPERATION:
             channel_sequence.verify(self, opened, related=related)
         if self.tcon is not None and opened.token is not self.tcon.token:
             credentials.impersonate(opened.token.unix)
-        return opened

@@ -12,6 +12,7 @@ from smbd.wire.errors import WireError
 
 _REQUEST: Final = struct.Struct("<HH4xQQ")  # StructureSize, Flags, Reserved, FileId
 _REQUEST_SIZE: Final = 24
+_unpack_request: Final = _REQUEST.unpack_from
 # StructureSize, Flags, Reserved, CreationTime, LastAccessTime, LastWriteTime, ChangeTime, AllocationSize,
 # EndofFile, FileAttributes
 _RESPONSE: Final = struct.Struct("<HH4xQQQQQQI")
@@ -36,13 +37,23 @@ class CloseRequest(msgspec.Struct, gc=False):
         Raises:
             WireError: It is malformed.
         """
-        try:
-            size, flags, persistent, volatile = _REQUEST.unpack_from(pdu, BODY)
-        except struct.error:
-            raise WireError("CLOSE request too short") from None
-        if size != _REQUEST_SIZE:
-            raise WireError("CLOSE request: wrong StructureSize")
+        _, flags, persistent, volatile = unpack_request(pdu)
         return cls(persistent, volatile, flags)
+
+
+def unpack_request(pdu: Buffer) -> tuple[int, int, int, int]:
+    """Return StructureSize, Flags and FileId of a request, without making one.
+
+    Raises:
+        WireError: It is malformed.
+    """
+    try:
+        fields: tuple[int, int, int, int] = _unpack_request(pdu, BODY)
+    except struct.error:
+        raise WireError("CLOSE request too short") from None
+    if fields[0] != _REQUEST_SIZE:
+        raise WireError("CLOSE request: wrong StructureSize")
+    return fields
 
 
 class CloseResponse(msgspec.Struct, gc=False):

@@ -9,6 +9,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from messaging.server_id import DISCONNECTED
 from smbd.xsrv import scavenging
 from smbd.xsrv.records import OpenGlobal
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from smbd.xsrv.tcon import Tcon
     from vfs.fsa.directory import DirectoryScan
     from vfs.fsa.file_object import FileObject
+    from vfs.token import SecurityToken
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Durability(NamedTuple):
         record.backend_cookie = self.cookie
 
 
-class Open:
+class Open(msgspec.Struct, eq=False):
     """One open of a file, a directory or a pipe.
 
     Attributes:
@@ -76,48 +79,25 @@ class Open:
         durable_timeout_msec: how long it then waits for its client.
     """
 
-    __slots__ = (
-        "app_instance_id",
-        "channel_sequence",
-        "create_guid",
-        "durable",
-        "durable_timeout_msec",
-        "file",
-        "granted_access",
-        "lock_sequence",
-        "pending",
-        "persistent",
-        "persistent_id",
-        "pipe",
-        "recorded",
-        "resilient",
-        "scan",
-        "session",
-        "tcon",
-        "token",
-        "volatile_id",
-    )
-
-    def __init__(self, session: Session, tcon: Tcon, volatile_id: int, persistent_id: int) -> None:
-        self.session = session
-        self.tcon = tcon
-        self.token = tcon.token
-        self.volatile_id = volatile_id
-        self.persistent_id = persistent_id
-        self.recorded = False
-        self.granted_access = 0
-        self.file: FileObject | None = None
-        self.pipe: Pipe | None = None
-        self.scan: DirectoryScan | None = None
-        self.pending: set[Pending] = set()
-        self.channel_sequence = 0
-        self.create_guid = b""
-        self.app_instance_id = b""
-        self.lock_sequence: dict[int, int] = {}
-        self.durable = False
-        self.resilient = False
-        self.persistent = False
-        self.durable_timeout_msec = 0
+    session: Session
+    tcon: Tcon
+    token: SecurityToken
+    volatile_id: int
+    persistent_id: int
+    file: FileObject | None = None
+    granted_access: int = 0
+    recorded: bool = False
+    pipe: Pipe | None = None
+    scan: DirectoryScan | None = None
+    pending: set[Pending] = set()
+    channel_sequence: int = 0
+    create_guid: bytes = b""
+    app_instance_id: bytes = b""
+    lock_sequence: dict[int, int] = {}
+    durable: bool = False
+    resilient: bool = False
+    persistent: bool = False
+    durable_timeout_msec: int = 0
 
     def _note(self, **fields: object) -> None:
         """Set fields of the global record, which begins with the first of them.
@@ -276,14 +256,10 @@ def new_open(
     Raises:
         DbError: the record cannot be stored.
     """
+    granted = 0 if file is None else file.granted_access
     if durability is None:
-        opened = Open(session, tcon, volatile_id, random_id())
-    else:
-        opened = _new_durable(session, tcon, volatile_id, file, durability)
-    if file is not None:
-        opened.file = file
-        opened.granted_access = file.granted_access
-    return opened
+        return Open(session, tcon, tcon.token, volatile_id, random_id(), file, granted)
+    return _new_durable(session, tcon, volatile_id, file, durability)
 
 
 def _new_durable(
@@ -301,7 +277,9 @@ def _new_durable(
         return record
 
     number = 0 if file is None else file.handle_id
-    opened = Open(session, tcon, volatile_id, databases.opens.allocate(make, number)[0])
+    persistent_id = databases.opens.allocate(make, number)[0]
+    granted = 0 if file is None else file.granted_access
+    opened = Open(session, tcon, tcon.token, volatile_id, persistent_id, file, granted)
     opened.recorded = opened.durable = True
     opened.durable_timeout_msec = durability.timeout_msec
     if durability.cookie and file is not None:

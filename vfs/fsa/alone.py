@@ -53,7 +53,7 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
             if_also = partial(modes.leases.insert, fo.owner.client_guid, fo.oplock.lease_key, fo.oplock.stored)
     record = new_record(volume.share_path, path, share_mode_entry(fo))
     # What is away, or left over, from a file that had the number before is no company for a new one.
-    join = None if level or fo.create_action == FILE_CREATED else partial(joined, record)
+    join = None if level or fo.create_action == FILE_CREATED else joined
     if not modes.insert(key, record, if_also, join):
         fo.oplock = None
         return None
@@ -89,7 +89,7 @@ def leave(fo: FileObject) -> bool:
     modes = fo.volume.share_modes
     oplock = fo.oplock
     if oplock is None or oplock.level != OPLOCK_LEASE:
-        return modes.delete_if(fo.key, fo.alone, None, partial(parted, fo.alone))
+        return modes.delete_if(fo.key, fo.alone, None, parted)
     if modes.leases is None:
         return False
     return modes.delete_if(

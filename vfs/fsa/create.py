@@ -10,6 +10,7 @@ from vfs.access import map_generic
 from vfs.constants import (
     FILE_ATTRIBUTE_ARCHIVE,
     FILE_CREATED,
+    FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
 )
 from vfs.file_id import FileId
@@ -100,10 +101,13 @@ def _create_in(
         _remove(volume, path, directory)
         raise
     try:
-        fo = FileObject(volume, token, owner, fd, path, None, stat, FileId(stat.dev, stat.ino))
-        fo.granted_access = granted
-        fo.create_action = FILE_CREATED
-        fo.creation_time = times.to_filetime(stat.btime_ns)
+        file_id = FileId(stat.dev, stat.ino)
+        fo = FileObject(
+            volume, token, owner, fd, path, stat, file_id, file_id.key(), directory,
+            0, times.to_filetime(stat.btime_ns),
+            params.share_access, params.create_options, bool(params.create_options & FILE_DELETE_ON_CLOSE), False,
+            granted, FILE_CREATED,
+        )  # fmt: skip
         entered = share.enter(fo, params)
     except BaseException:
         # Somebody opened the new name in the moment between: it is his now, too.

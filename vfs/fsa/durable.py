@@ -324,7 +324,7 @@ def _verified(
             raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the stream is gone")
         fo = streams.object_of(volume, token, owner, (fd, path, cookie.access_mode), stat, found)
     else:
-        fo = FileObject(volume, token, owner, fd, path, None, stat, file_id)
+        fo = FileObject(volume, token, owner, fd, path, stat, file_id, cookie.file_id, is_directory=False)
         fo.file_attributes, fo.creation_time = attributes.load(volume, fd, path, stat)
     # The size of a stream can be seen only by who has it open.
     size = cookie.size if cookie.stream else stat.size
@@ -333,7 +333,6 @@ def _verified(
     fo.granted_access = cookie.granted_access
     fo.share_access = cookie.share_access
     fo.create_options = cookie.create_options
-    fo.create_action = FILE_OPENED
     fo.path_only = bool(cookie.access_mode & os.O_PATH)
     fo.mode = cookie.mode
     fo.position = cookie.position

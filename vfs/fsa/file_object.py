@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from vfs.constants import FILE_OPENED
 from vfs.fsa import access_check
 from vfs.fsa.names import to_smb, to_unix
 from vfs.locking.stored import LOCKING_CODEC, keeps_name
@@ -21,8 +24,7 @@ if TYPE_CHECKING:
     from vfs.volume import Volume
 
 
-
-class FileObject:
+class FileObject(msgspec.Struct, eq=False):
     """One open.
 
     Attributes:
@@ -54,87 +56,40 @@ class FileObject:
         sticky_write_time: None if writes through this open move the write time; else what it was before the last one.
     """
 
-    __slots__ = (
-        "_name",
-        "alone",
-        "create_action",
-        "create_options",
-        "creation_time",
-        "delete_on_close",
-        "fd",
-        "file_attributes",
-        "file_id",
-        "granted_access",
-        "handle_id",
-        "is_directory",
-        "key",
-        "known",
-        "lock_count",
-        "mode",
-        "no_readers",
-        "oplock",
-        "owner",
-        "path",
-        "path_only",
-        "position",
-        "posix_delete",
-        "renamed",
-        "share_access",
-        "stat",
-        "sticky_change_time",
-        "sticky_write_time",
-        "stream",
-        "token",
-        "volume",
-        "watch",
-        "withheld_access",
-        "written",
-    )
-
-    def __init__(
-        self,
-        volume: Volume,
-        token: SecurityToken,
-        owner: OpenOwner,
-        fd: int,
-        path: bytes,
-        name: str | None,
-        stat: Stat,
-        file_id: FileId,
-    ) -> None:
-        self.volume = volume
-        self.token = token
-        self.owner = owner
-        self.fd = fd
-        self.path = path
-        self._name = name
-        self.stat = stat
-        self.identify(file_id)
-        self.is_directory = stat.mode & 0o170000 == 0o040000
-        self.path_only = False
-        self.granted_access = 0
-        self.withheld_access = 0
-        self.share_access = 0
-        self.create_options = 0
-        self.create_action = 0
-        self.delete_on_close = False
-        self.file_attributes = 0
-        self.creation_time = 0
-        self.position = 0
-        self.lock_count = 0
-        self.handle_id = 0
-        self.mode = 0
-        self.sticky_write_time: int | None = None
-        self.sticky_change_time: int | None = None
-        self.posix_delete = False
-        self.watch: Watch | None = None
-        self.written = False
-        self.renamed = False
-        self.oplock: Oplock | None = None
-        self.alone = b""
-        self.known = b""
-        self.no_readers: bytes | None = None
-        self.stream: XattrStream | None = None
+    volume: Volume
+    token: SecurityToken
+    owner: OpenOwner
+    fd: int
+    path: bytes
+    stat: Stat
+    file_id: FileId
+    key: bytes
+    is_directory: bool
+    file_attributes: int = 0
+    creation_time: int = 0
+    share_access: int = 0
+    create_options: int = 0
+    delete_on_close: bool = False
+    path_only: bool = False
+    granted_access: int = 0
+    create_action: int = FILE_OPENED
+    withheld_access: int = 0
+    position: int = 0
+    lock_count: int = 0
+    handle_id: int = 0
+    mode: int = 0
+    sticky_write_time: int | None = None
+    sticky_change_time: int | None = None
+    posix_delete: bool = False
+    watch: Watch | None = None
+    written: bool = False
+    renamed: bool = False
+    oplock: Oplock | None = None
+    alone: bytes = b""
+    known: bytes = b""
+    no_readers: bytes | None = None
+    stream: XattrStream | None = None
+    _name: str | None = None
 
     def identify(self, file_id: FileId) -> None:
         """Take another file id, and the key that goes with it."""

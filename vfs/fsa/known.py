@@ -35,6 +35,7 @@ class KnownFile:
         file_stat: what the information classes say about it while it has that status and is not delete-pending; None
             if nobody asked.
         file_id, key: of the file itself, not of a stream.
+        is_directory: it is a directory.
         path: on-disk spelling, relative to the share; part of the attributes follow from the name.
         file_attributes: all of them.
         creation_time: FILETIME.
@@ -45,14 +46,15 @@ class KnownFile:
     """
 
     __slots__ = (
-        "all_rights", "creation_time", "ea_size", "file_attributes", "file_id", "file_stat", "key", "path", "rights",
-        "stat", "token",
+        "all_rights", "creation_time", "ea_size", "file_attributes", "file_id", "file_stat", "is_directory",
+        "key", "path", "rights", "stat", "token",
     )  # fmt: skip
 
     def __init__(self, file_id: FileId, stat: Stat, path: bytes, file_attributes: int, creation_time: int) -> None:
         self.file_id = file_id
         self.key = file_id.key()
         self.stat = stat
+        self.is_directory = stat.is_directory
         self.file_stat: FileStat | None = None
         self.path = path
         self.file_attributes = file_attributes

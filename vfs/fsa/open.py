@@ -23,7 +23,6 @@ from vfs.constants import (
     FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
     FILE_NON_DIRECTORY_FILE,
-    FILE_OPENED,
 )
 from vfs.fsa import access_check, attributes, create, names, overwrite, quota, reparse, share, snapshots, streams
 from vfs.fsa.access_check import WRITE_RIGHTS
@@ -232,10 +231,12 @@ def _open_existing(
     fd, path, mode = opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
     try:
         known = attributes.look(volume, fd, path)
-        fo = FileObject(volume, token, owner, fd, path, None, known.stat, known.file_id)
-        fo.path_only = mode & os.O_PATH != 0
-        file_attributes = fo.file_attributes = known.file_attributes
-        fo.creation_time = known.creation_time
+        file_attributes = known.file_attributes
+        fo = FileObject(
+            volume, token, owner, fd, path, known.stat, known.file_id, known.key, known.is_directory,
+            file_attributes, known.creation_time,
+            params.share_access, params.create_options, plan.deletes, mode & os.O_PATH != 0,
+        )  # fmt: skip
         if file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and not plan.itself:
             reparse.refuse(fo)
         if fo.is_directory or plan.directory:
@@ -250,7 +251,6 @@ def _open_existing(
     if not entered:
         os.close(fd)
         return None
-    fo.create_action = FILE_OPENED
     if plan.overwrites:
         overwrite.overwrite(fo, params)
     return fo

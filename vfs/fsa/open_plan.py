@@ -18,7 +18,7 @@ from vfs.access import (
     MAXIMUM_ALLOWED,
     map_generic,
 )
-from vfs.constants import FILE_DIRECTORY_FILE, FILE_OPEN_REPARSE_POINT, FILE_SUPERSEDE
+from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN_REPARSE_POINT, FILE_SUPERSEDE
 from vfs.fsa.open_checks import OVERWRITES, check_params
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class OpenPlan(msgspec.Struct, frozen=True, gc=False):
         modes: access modes to try for that, best first, where nothing speaks against any.
         flags: of openat2 beside the mode.
         directory: it must be a directory.
+        deletes: the file goes with its last close.
         overwrites: the disposition replaces the data of what exists.
         itself: if it is a reparse point, that is to be opened.
     """
@@ -57,6 +58,7 @@ class OpenPlan(msgspec.Struct, frozen=True, gc=False):
     modes: tuple[int, ...]
     flags: int
     directory: bool
+    deletes: bool
     overwrites: bool
     itself: bool
 
@@ -112,6 +114,7 @@ def _make(params: OpenParams) -> OpenPlan:
         _modes(needed, directory),
         _FLAGS | os.O_DIRECTORY if directory else _FLAGS,
         directory,
+        bool(options & FILE_DELETE_ON_CLOSE),
         overwrites,
         bool(options & FILE_OPEN_REPARSE_POINT),
     )

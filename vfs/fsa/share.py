@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
-from vfs.constants import FILE_CREATED, FILE_DELETE_ON_CLOSE
+from vfs.constants import FILE_CREATED
 from vfs.fsa import alone, leasing
 from vfs.fsa.share_entry import share_mode_entry, wanted
 from vfs.locking import breaks
@@ -37,7 +37,8 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
             use for another file; STATUS_FILE_NOT_AVAILABLE: a persistent handle waits for its client.
         MustWait: somebody else has to give up what he caches first.
     """
-    prepare(fo, params)
+    if fo.owner.handle_id:
+        number(fo)
     volume = fo.volume
     modes = volume.share_modes
     path = volume.full_path(fo.path) if fo.stream is None else fo.full_path
@@ -91,12 +92,9 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     return True
 
 
-def prepare(fo: FileObject, params: OpenParams) -> None:
-    """Note how others may share what is opened, and what it outlives."""
-    fo.share_access = params.share_access
-    fo.create_options = params.create_options
-    fo.delete_on_close = bool(fo.create_options & FILE_DELETE_ON_CLOSE)
-    if fo.owner.handle_id and fo.can_stay:
+def number(fo: FileObject) -> None:
+    """Give the open the number of the persistent handle that it is to be, if it can be one."""
+    if fo.can_stay:
         fo.handle_id = fo.owner.handle_id
 
 

@@ -151,8 +151,9 @@ def object_of(
     """Return an open of a stream, its name and attribute, of the open `file`; it is entered nowhere."""
     fd, path, mode = file
     name, attribute = stream
-    fo = FileObject(volume, token, owner, fd, path, f"{names.to_smb(path)}:{name}", stat, file_id_of(stat, name))
-    fo.is_directory = False
+    file_id = file_id_of(stat, name)
+    fo = FileObject(volume, token, owner, fd, path, stat, file_id, file_id.key(), is_directory=False)
+    fo.name = f"{names.to_smb(path)}:{name}"
     fo.path_only = bool(mode & os.O_PATH)
     fo.stream = contents_of(fo, name, attribute)
     known, fo.creation_time = attributes.load(volume, fd, path, stat)
@@ -260,7 +261,10 @@ def _enter_file(fo: FileObject, params: OpenParams) -> None:
     """
     volume = fo.volume
     path = volume.full_path(fo.path)
-    share.prepare(fo, params)
+    fo.share_access = params.share_access
+    fo.create_options = params.create_options
+    fo.delete_on_close = bool(params.create_options & FILE_DELETE_ON_CLOSE)
+    share.number(fo)
     entry = file_entry(share_mode_entry(fo))
     with volume.share_modes.lock(file_id_of(fo.stat, "")) as lock:
         if lock.delete_token(path) is not None and (not lock.drop_dead() or lock.delete_token(path) is not None):

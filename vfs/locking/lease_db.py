@@ -21,7 +21,7 @@ _DIRECTORIES: Final = b"directories"
 """Key of the number of leases on directories. A killed process leaves it too high, which costs time only."""
 
 
-def _without(file_id: bytes, stored: bytes) -> bytes | None:
+def _without(file_id: bytes, _expected: bytes, stored: bytes) -> bytes | None:
     """Return what is left of a stored lease on files that loses one: nothing, if that was the only one; else None."""
     lease = LEASE_CODEC.decode(stored)
     return b"" if not lease.directory and all(file.file_id == file_id for file in lease.files) else None

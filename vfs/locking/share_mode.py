@@ -78,8 +78,10 @@ class ShareModes:
         self._fetch = db.fetch_unwatched if isinstance(db, WatchedDb) else db.fetch_locked
         self.name = db.name
         self.parse = db.parse
-        self.insert = db.insert
-        self.delete_if = db.delete_if
+        # What is watched has a mark in front, which `vfs.locking.stored` takes for a record of another version.
+        plain = db.db if isinstance(db, WatchedDb) else db
+        self.insert = plain.insert
+        self.delete_if = plain.delete_if
         self.is_alive = is_alive
         self.leases = leases
         self.send_break = send_break

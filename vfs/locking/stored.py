@@ -111,7 +111,8 @@ def new_record(share_path: str, path: bytes, entry: ShareModeEntry) -> bytes:
         access, share = 0, SHARE_ALL
     encoded = _encode(entry)
     end = _HEAD_SIZE + len(encoded)
-    head = _pack(RECORD_VERSION, _flags_of(entry), share & SHARE_ALL, access, end, _ARRAY32, 1)
+    plain = not (entry.oplock_level or entry.flags or entry.handle_id or entry.name)
+    head = _pack(RECORD_VERSION, 0 if plain else _flags_of(entry), share & SHARE_ALL, access, end, _ARRAY32, 1)
     return head + encoded + _encode((share_path, path, ()))
 
 

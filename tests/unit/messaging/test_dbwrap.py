@@ -71,16 +71,16 @@ def test_insert_and_delete_only_what_is_expected(db: Db, key: bytes) -> None:
 
 
 def test_what_is_there_otherwise_may_be_replaced(db: Db) -> None:
-    assert db.insert(b"k", b"one", None, lambda _: b"never")
-    assert not db.insert(b"k", b"one", None, lambda _: None)
-    assert db.insert(b"k", b"one", None, lambda stored: stored + b", two")
-    assert not db.delete_if(b"k", b"one", None, lambda _: None)
+    assert db.insert(b"k", b"one", None, lambda _, __: b"never")
+    assert not db.insert(b"k", b"one", None, lambda _, __: None)
+    assert db.insert(b"k", b"one", None, lambda _, stored: stored + b", two")
+    assert not db.delete_if(b"k", b"one", None, lambda _, __: None)
     assert db.parse(b"k") == b"one, two"
-    assert db.delete_if(b"k", b"two", None, lambda stored: stored[:3])
+    assert db.delete_if(b"k", b"two", None, lambda _, stored: stored[:3])
     assert db.parse(b"k") == b"one"
-    assert db.delete_if(b"k", b"two", None, lambda _: b"")
+    assert db.delete_if(b"k", b"two", None, lambda _, __: b"")
     assert db.parse(b"k") is None
-    assert not db.delete_if(b"k", b"two", None, lambda _: b"never")
+    assert not db.delete_if(b"k", b"two", None, lambda _, __: b"never")
 
 
 def test_an_unlocked_record_cannot_be_changed(db: Db) -> None:
