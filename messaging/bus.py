@@ -1,4 +1,4 @@
-"""Messages between processes, over ZeroMQ.
+"""Messages between processes, over ZeroMQ, the small and frequent ones as datagrams (`messaging.datagrams`).
 
 Each process binds one PULL socket and connects a PUSH socket to a peer when it first writes to it. ZeroMQ
 gives framing, queues that never block the sender, and reconnection; it does not tell that nobody is there.
@@ -25,9 +25,9 @@ import msgspec
 import zmq
 
 from messaging import fdpass
+from messaging.datagrams import MAX_DATAGRAM, QUEUE_LENGTH, Datagrams, datagram_path
 from messaging.endpoint import EndpointDirectory
 from messaging.errors import MessagingError, PeerBusy, PeerGone
-from messaging.hints import Hints, hint_path
 from messaging.msg_types import message_name
 from messaging.peers import Peers
 from messaging.reactor import Reactor
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 Handler = Callable[[ServerId, bytes], None]
 
 ENVELOPE_VERSION: Final = 1
-QUEUE_LENGTH: Final = 256  # messages on each side: hundreds unread mean that the receiver is stuck
+MAX_POST: Final = MAX_DATAGRAM - 256  # bytes of payload, beside the envelope
 MAX_MESSAGE: Final = 16 << 20  # far above any payload of ours; a damaged length must not take all memory
 MAX_CONNECTIONS: Final = 32  # a connection costs two descriptors and 26 KiB
 EVICTION_LINGER_MS: Final = 1000  # what is queued in a connection that has to make room is still sent
@@ -117,7 +117,7 @@ class Bus:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             self._listen()
-            self._hints = Hints(self._endpoints, server_id, reactor, self.others, self._received, as_server)
+            self._datagrams = Datagrams(self._endpoints, server_id, reactor, self.others, self._received, as_server)
         except BaseException:
             self.close()
             raise
@@ -215,9 +215,8 @@ class Bus:
             self._drop(dest)
             raise PeerGone(dest)
         peer = self._peer(dest)
-        data = _encode(Envelope(ENVELOPE_VERSION, msg_type, mine, receiver, payload))
         try:
-            peer.send(data, _NOBLOCK)
+            peer.send(self._envelope(dest, msg_type, payload), _NOBLOCK)
         except zmq.Again:
             raise PeerBusy(dest) from None
 
@@ -227,12 +226,24 @@ class Bus:
         Raises:
             PeerGone, PeerBusy, MessagingError: as `send`.
         """
-        mine = self.server_id
-        if dest.pid != mine.pid and self._open:
-            data = _encode(Envelope(ENVELOPE_VERSION, msg_type, mine, dest.verifiable_unique_id(), payload))
-            if self._hints.send(dest, data):
-                return
-        self.send(dest, msg_type, payload)
+        other = dest.pid != self.server_id.pid and self._open
+        if not other or not self._datagrams.send(dest, self._envelope(dest, msg_type, payload)):
+            self.send(dest, msg_type, payload)
+
+    def post(self, dest: ServerId, msg_type: int, payload: bytes = b"") -> None:
+        """Send a message that overtakes no other one posted to `dest`; cheaper than `send`.
+
+        The order holds as long as it is not longer than `MAX_POST`, and a socket can be made.
+
+        Raises:
+            PeerGone, PeerBusy, MessagingError: as `send`.
+        """
+        other = dest.pid != self.server_id.pid and self._open
+        if not other or not self._datagrams.post(dest, self._envelope(dest, msg_type, payload)):
+            self.send(dest, msg_type, payload)
+
+    def _envelope(self, dest: ServerId, msg_type: int, payload: bytes) -> bytes:
+        return _encode(Envelope(ENVELOPE_VERSION, msg_type, self.server_id, dest.verifiable_unique_id(), payload))
 
     def broadcast(self, msg_type: int, payload: bytes = b"") -> int:
         """Send to every living process but this one; return how many were sent to."""
@@ -333,8 +344,8 @@ class Bus:
         if hasattr(self, "_fd"):
             self.reactor.remove_reader(self._fd)
         self._listener.close()
-        if hasattr(self, "_hints"):
-            self._hints.close()
+        if hasattr(self, "_datagrams"):
+            self._datagrams.close()
         if self._inbox is not None:
             self._inbox.close(0)
         for (pid, unique_id), peer in self._peers.items():
@@ -357,7 +368,7 @@ def remove_dead_process(directory: str, pid: int) -> bool:
     endpoints = EndpointDirectory(directory)
     try:
         return remove_dead_lock_file(
-            directory, pid, endpoints.socket_path(pid), fdpass.inbox_path(directory, pid), hint_path(endpoints, pid)
+            directory, pid, endpoints.socket_path(pid), fdpass.inbox_path(directory, pid), datagram_path(endpoints, pid)
         )
     finally:
         endpoints.close()

@@ -43,17 +43,35 @@ class PollReactor:
         self._clock = clock
         self._poll = select.poll()
         self._readers: dict[int, Callable[[], None]] = {}
+        self._writers: dict[int, Callable[[], None]] = {}
         self._timers: list[tuple[float, int, PollTimer]] = []
         self._sequence = itertools.count()
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
         """See `messaging.reactor.Reactor`."""
         self._readers[fd] = callback
-        self._poll.register(fd, select.POLLIN)
+        self._register(fd)
 
     def remove_reader(self, fd: int) -> None:
         """See `messaging.reactor.Reactor`."""
         if self._readers.pop(fd, None) is not None:
+            self._register(fd)
+
+    def add_writer(self, fd: int, callback: Callable[[], None]) -> None:
+        """See `messaging.reactor.Reactor`."""
+        self._writers[fd] = callback
+        self._register(fd)
+
+    def remove_writer(self, fd: int) -> None:
+        """See `messaging.reactor.Reactor`."""
+        if self._writers.pop(fd, None) is not None:
+            self._register(fd)
+
+    def _register(self, fd: int) -> None:
+        events = (select.POLLIN if fd in self._readers else 0) | (select.POLLOUT if fd in self._writers else 0)
+        if events:
+            self._poll.register(fd, events)
+        else:
             self._poll.unregister(fd)
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> PollTimer:
@@ -73,10 +91,13 @@ class PollReactor:
         if self._timers:
             due = max(0.0, self._timers[0][0] - self._clock())
             timeout = due if timeout is None else min(timeout, due)
-        for fd, _events in self._poll.poll(None if timeout is None else timeout * 1000):
+        for fd, events in self._poll.poll(None if timeout is None else timeout * 1000):
             reader = self._readers.get(fd)  # an earlier callback of this turn may have removed it
-            if reader is not None:
+            if reader is not None and events & ~select.POLLOUT:
                 self._call(reader)
+            writer = self._writers.get(fd)
+            if writer is not None and events & ~select.POLLIN:
+                self._call(writer)
         now = self._clock()
         due_timers: list[PollTimer] = []
         while self._timers and self._timers[0][0] <= now:

@@ -22,13 +22,19 @@ class TimerHandle(Protocol):
 
 
 class Reactor(Protocol):
-    """Readable descriptors, timers and coroutines of one single-threaded process."""
+    """Descriptors, timers and coroutines of one single-threaded process."""
 
     def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
         """Call `callback` from the loop whenever `fd` is readable (level-triggered)."""
 
     def remove_reader(self, fd: int) -> None:
         """Stop watching `fd`; call it before closing the descriptor."""
+
+    def add_writer(self, fd: int, callback: Callable[[], None]) -> None:
+        """Call `callback` from the loop whenever `fd` is writable (level-triggered)."""
+
+    def remove_writer(self, fd: int) -> None:
+        """Stop watching `fd` for writing; call it before closing the descriptor."""
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> TimerHandle:
         """Call `callback` once from the loop after `seconds`; 0 means in the next turn."""

@@ -88,6 +88,8 @@ class Worker:
             serve(ctx, self._sock)
             return EXIT_CLEAN
         finally:
+            if self._ctx is not None and self._ctx.notifier is not None:
+                self._ctx.notifier.flush()
             if inherited.databases.persistent is not None:
                 inherited.databases.persistent.flush()
             bus.close()

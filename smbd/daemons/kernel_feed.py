@@ -36,6 +36,8 @@ _CHANGING: Final = (
     | WRITE_DAC
     | WRITE_OWNER
 )
+_PAUSE: Final = 0.02
+"""Seconds between two looks at what the kernel tells: little beside those that an event is held back."""
 _READS: Final = 64
 """Fills of the buffer that hold more than the kernel queues (fs.inotify.max_queued_events)."""
 _TOLD_AT_ONCE: Final = 256
@@ -73,8 +75,9 @@ class KernelFeed:
         # One directory may be watched by several paths.
         self._directories: dict[int, set[bytes]] = {}
         self._timer: Timer | None = None
+        self._pause: Timer | None = None
         self._complained = False
-        loop.add_reader(self._inotify.fileno(), self._readable)
+        self._listen()
 
     def watch(self, directory: bytes, *, recursive: bool) -> None:
         """Look at a directory from now on, also if that is so already. What cannot be watched is logged, once.
@@ -93,7 +96,7 @@ class KernelFeed:
         known = self._wds.get(directory)
         if known == wd:
             # Left and entered again before we heard of it: what happened between is not for who watches now.
-            self._readable()
+            self._drain()
             self._changes.drop(directory)
         elif known is not None:  # another directory has that name now
             self.unwatch(directory)
@@ -122,9 +125,14 @@ class KernelFeed:
         """Note what the server tells of itself."""
         self._changes.told(changes)
 
+    def _listen(self) -> None:
+        self._loop.add_reader(self._inotify.fileno(), self._readable)
+
     def _readable(self) -> None:
-        self._read()
-        self._plan()
+        self._drain()
+        # Of a thousand changes in a second each would wake this process; it has the time to look at many together.
+        self._loop.remove_reader(self._inotify.fileno())
+        self._pause = self._loop.call_later(_PAUSE, self._listen)
 
     def _drain(self) -> None:
         """Read what has happened until now."""
@@ -191,5 +199,7 @@ class KernelFeed:
 
     def close(self) -> None:
         """End all watches."""
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._inotify.fileno())
         self._inotify.close()

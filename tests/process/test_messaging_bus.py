@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from messaging.bus import Bus, MessagingError, PeerBusy, PeerGone, remove_dead_process
+from messaging.bus import MAX_POST, QUEUE_LENGTH, Bus, MessagingError, PeerBusy, PeerGone, remove_dead_process
 from messaging.irpc import Irpc, IrpcRefused, IrpcTimeout
 from messaging.msg_types import FIRST_FREE
 from messaging.poll_reactor import PollReactor
@@ -253,6 +253,49 @@ def test_hints_arrive_even_if_the_receiver_cannot_take_them_all_now(bus: Bus, pe
     run(bus, done)
 
 
+def test_what_is_posted_arrives_in_order_whatever_the_receiver_can_take_now(
+    bus: Bus, peer: tuple[Child, ServerId]
+) -> None:
+    child, server_id = peer
+    sent = [b"%d" % number for number in range(100)] + [bytes(MAX_POST), b"last"]
+    answers: list[bytes] = []
+    done: Waiter[bytes] = Waiter()
+
+    def answered(_source: ServerId, payload: bytes) -> None:
+        answers.append(payload)
+        if payload == b"last":
+            done.set_result(b"")
+
+    bus.register(MSG_ANSWER, answered)
+    bus.post(server_id, MSG_ASK, sent[0])
+    child.kill(signal.SIGSTOP)
+    for payload in sent[1:50]:
+        bus.post(server_id, MSG_ASK, payload)
+    bus.reactor.run_for(0.01)
+    for payload in sent[50:]:
+        bus.post(server_id, MSG_ASK, payload)
+    child.kill(signal.SIGCONT)
+    run(bus, done)
+    assert answers == sent
+
+
+def test_too_much_posted_is_refused_and_dropped_with_its_receiver(bus: Bus, peer: tuple[Child, ServerId]) -> None:
+    child, server_id = peer
+    bus.post(server_id, MSG_ASK)
+    child.kill(signal.SIGSTOP)
+
+    def post_many() -> None:
+        for _ in range(2 * QUEUE_LENGTH):
+            bus.post(server_id, MSG_ASK)
+
+    with pytest.raises(PeerBusy):
+        post_many()
+    child.kill()
+    bus.reactor.run_for(0.01)
+    with pytest.raises(PeerGone):
+        bus.post(server_id, MSG_ASK)
+
+
 def test_a_hint_for_a_dead_process_is_an_error_at_once(bus: Bus, peer: tuple[Child, ServerId]) -> None:
     child, server_id = peer
     bus.hint(server_id, MSG_ASK)
@@ -261,7 +304,7 @@ def test_a_hint_for_a_dead_process_is_an_error_at_once(bus: Bus, peer: tuple[Chi
     child.kill()
     with pytest.raises(PeerGone):
         bus.hint(server_id, MSG_ASK)
-    left = Path(bus.directory, "msg", f"{child.pid}.hint")
+    left = Path(bus.directory, "msg", f"{child.pid}.dgram")
     assert left.exists()
     assert remove_dead_process(bus.directory, child.pid)
     assert not left.exists()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
 
 from messaging.records import RecordCodec
+from vfs.constants import FILE_ACTION_RENAMED_NEW_NAME
 
 #: Actions beyond the FILE_ACTION_* of [MS-FSCC] 2.7.1; they concern the watched directory itself.
 DIRECTORY_DELETED: Final = -1
@@ -44,6 +46,21 @@ class Trigger(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 TRIGGER_CODEC: Final = RecordCodec(Trigger, 1, "notify trigger")
+
+_OVERHEAD: Final = 16  # of one change: its numbers, and the lengths of its paths
+_PARCEL: Final = 16 * 1024
+"""Bytes of paths in one message: with one more rename, of longest paths, it is no longer than a message may be."""
+
+
+def parcels(changes: list[Change]) -> Iterator[list[Change]]:
+    """Yield `changes` in portions that fit into one message each; the halves of a rename stay together."""
+    begin = size = 0
+    for at, change in enumerate(changes):
+        if size > _PARCEL and change.action != FILE_ACTION_RENAMED_NEW_NAME:
+            yield changes[begin:at]
+            begin, size = at, 0
+        size += len(change.path) + len(change.new_path) + _OVERHEAD
+    yield changes[begin:] if begin else changes
 
 
 def parent_of(path: bytes) -> bytes:

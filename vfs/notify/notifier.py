@@ -7,7 +7,7 @@ know, notifyd tells them, because a request is not to wait for hundreds of messa
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from messaging.bus import Bus, Handler
@@ -23,6 +23,7 @@ from vfs.notify.change import (
     TRIGGER_CODEC,
     Change,
     Trigger,
+    parcels,
     parent_of,
 )
 from vfs.notify.index import NotifyIndex
@@ -32,6 +33,10 @@ _log = logging.getLogger(__name__)
 
 #: Processes told by the one that made the change; fewer than the bus keeps connections.
 MAX_TOLD_DIRECTLY: Final = 16
+#: Seconds after which notifyd is told what it is to know of; short beside `vfs.notify.local_changes.HOLD`.
+NOTIFYD_DELAY: Final = 0.02
+#: Changes that it is told of at once.
+_ENOUGH: Final = 64
 
 
 class Notifier:
@@ -51,6 +56,7 @@ class Notifier:
         self._bus = bus
         self._kernel = kernel
         self._watches: dict[bytes, list[Watch]] = {}
+        self._untold: list[Change] = []  # to notifyd
         self.anyone = index.anyone
         """Tells whether any process watches anything."""
         bus.register(MSG_SMB_NOTIFY_TRIGGER, receive or self._receive)
@@ -96,7 +102,7 @@ class Notifier:
             return
         self._index.set_interest(directory, self._bus.server_id, direct, below)
         if self._kernel and before != _reach([*interests.values(), (direct, below)]):
-            self._send_notifyd(MSG_SMB_NOTIFY_REC_CHANGES, directory, self._bus.send)
+            self._send_notifyd(MSG_SMB_NOTIFY_REC_CHANGES, directory)
 
     # telling
 
@@ -109,32 +115,47 @@ class Notifier:
         if mine is not None:
             # Not at once: the response to the change goes first.
             self._bus.reactor.call_later(0, lambda: self._deliver(mine))
-        pass_on = len(receivers) > MAX_TOLD_DIRECTLY
-        if self._kernel or pass_on:
-            # What notifyd is to know, but not to tell, is in no order.
-            send = self._bus.send if pass_on else self._bus.hint
-            pass_on &= self._send_notifyd(
-                MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(list(changes), pass_on)), send
-            )
-        if not pass_on:
-            self.send(receivers)
+        if len(receivers) > MAX_TOLD_DIRECTLY and self._send_notifyd(
+            MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(list(changes), pass_on=True))
+        ):
+            return
+        self.send(receivers)
+        if self._kernel:
+            self._tell_notifyd(changes)
 
     def send(self, receivers: dict[ServerId, list[Change]]) -> None:
         """Send each process the changes that it wants to know."""
         for receiver, changes in receivers.items():
             try:
-                self._bus.send(receiver, MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(changes)))
+                for parcel in parcels(changes):
+                    self._bus.post(receiver, MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(parcel)))
             except PeerGone:
                 continue  # notifyd takes what it left out of the register
             except MessagingError as error:
                 _log.warning("change notification for %s is lost: %s", receiver, error)
 
-    def _send_notifyd(self, msg_type: int, payload: bytes, send: Callable[[ServerId, int, bytes], None]) -> bool:
+    def _tell_notifyd(self, changes: Sequence[Change]) -> None:
+        """Let notifyd know what is ours, soon: it holds back what the kernel tells, so a message for many will do."""
+        untold = self._untold
+        if not untold:
+            self._bus.reactor.call_later(NOTIFYD_DELAY, self.flush)
+        untold += changes
+        if len(untold) >= _ENOUGH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Tell notifyd now what it is to know: before the end of the process, or the kernel's word would count."""
+        changes, self._untold = self._untold, []
+        if changes:
+            for parcel in parcels(changes):
+                self._send_notifyd(MSG_SMB_NOTIFY_TRIGGER, TRIGGER_CODEC.encode(Trigger(parcel)))
+
+    def _send_notifyd(self, msg_type: int, payload: bytes) -> bool:
         notifyd = self._index.notifyd()
         if notifyd is None:
             return False
         try:
-            send(notifyd, msg_type, payload)
+            self._bus.post(notifyd, msg_type, payload)
         except MessagingError as error:
             _log.debug("notifyd: %s", error)  # it reads the register when it is back
             return False

@@ -17,6 +17,7 @@ from tests.unit.vfs_fsa.support import Share
 from vfs.constants import (
     FILE_ACTION_ADDED,
     FILE_NOTIFY_CHANGE_ALL,
+    FILE_NOTIFY_CHANGE_DIR_NAME,
     FILE_NOTIFY_CHANGE_FILE_NAME,
 )
 from vfs.notify.change import DIRECTORY_CHANGES_LOST, TRIGGER_CODEC, Change, Trigger
@@ -35,7 +36,7 @@ class FakeBus:
     def register(self, msg_type, handler):
         self.handlers[msg_type] = handler
 
-    def send(self, dest, msg_type, payload=b""):
+    def post(self, dest, msg_type, payload=b""):
         self.sent.append((dest, msg_type, TRIGGER_CODEC.decode(payload).changes))
 
 
@@ -238,6 +239,29 @@ def test_a_directory_that_cannot_be_watched_is_logged_once(feed, caplog):
 
 def test_lost_events_make_everybody_look(feed, monkeypatch):
     feed.feed.watch(bytes(feed.root), recursive=False)
-    monkeypatch.setattr(feed.feed._inotify, "read", lambda: iter([Event(-1, IN_Q_OVERFLOW, 0, b"")]))
+    events = [Event(-1, IN_Q_OVERFLOW, 0, b"")]
+    monkeypatch.setattr(feed.feed._inotify, "read", lambda: iter([events.pop()] if events else []))
     feed.feed._readable()
     assert feed.told == [[Change(DIRECTORY_CHANGES_LOST, 0, bytes(feed.root))]]
+
+
+def test_a_burst_of_changes_does_not_wake_it_for_each(feed):
+    feed.feed.watch(bytes(feed.root), recursive=False)
+    read, looks = feed.feed._inotify.read, []
+
+    def counted():
+        looks.append(feed.clock.now)
+        return read()
+
+    feed.feed._inotify.read = counted
+    for number in range(100):
+        (feed.root / str(number)).mkdir()
+        feed.clock.now += 0.001
+        feed.loop.call_soon(lambda: None)
+        feed.loop.turn()
+    assert len(set(looks)) <= 10
+    run(feed)
+    run(feed)
+    assert [change for changes in feed.told for change in changes] == [
+        Change(FILE_ACTION_ADDED, FILE_NOTIFY_CHANGE_DIR_NAME, bytes(feed.root / str(number))) for number in range(100)
+    ]

@@ -42,6 +42,7 @@ class World:
 
     def settle(self) -> None:
         for _ in range(100):
+            self.clock += 0.001  # the feed looks now and then
             self.loop.call_soon(lambda: None)
             self.loop.turn()
 
@@ -233,7 +234,8 @@ def test_after_lost_events_the_tree_is_walked_again(world, monkeypatch):
     read = world.feed._inotify.read
     list(read())
     with monkeypatch.context() as patch:
-        patch.setattr(world.feed._inotify, "read", lambda: iter([Event(-1, IN_Q_OVERFLOW, 0, b"")]))
+        events = [Event(-1, IN_Q_OVERFLOW, 0, b"")]
+        patch.setattr(world.feed._inotify, "read", lambda: iter([events.pop()] if events else []))
         world.feed._readable()
     assert world.told() == [(DIRECTORY_CHANGES_LOST, "")]
     (world.root / "unheard" / "of" / "file").touch()

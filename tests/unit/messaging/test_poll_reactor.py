@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import select
 
 import pytest
 
@@ -126,3 +127,28 @@ def test_run_until_gives_up() -> None:
     reactor.call_later(0, later)
     with pytest.raises(TimeoutError):
         reactor.run_until(Waiter(), 5)
+
+
+def test_writers() -> None:
+    reactor = PollReactor()
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    called: list[str] = []
+    reactor.add_writer(write_end, lambda: called.append("writable"))
+    reactor.add_reader(read_end, lambda: called.append("readable"))
+    reactor.run_once(0)
+    assert called == ["writable"]
+    while select.select([], [write_end], [], 0)[1]:
+        os.write(write_end, bytes(65536))
+    reactor.run_once(0)
+    assert called == ["writable", "readable"]
+    reactor.remove_reader(read_end)
+    os.read(read_end, 1 << 20)
+    reactor.run_once(0)
+    assert called == ["writable", "readable", "writable"]
+    reactor.remove_writer(write_end)
+    reactor.remove_writer(write_end)
+    reactor.run_once(0)
+    assert len(called) == 3
+    os.close(read_end)
+    os.close(write_end)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from messaging.bus import Bus
+from messaging.bus import MAX_POST, Bus
 from messaging.dbwrap.memory import MemoryDb
 from messaging.errors import MessagingError
 from messaging.msg_types import MSG_SMB_NOTIFY_REC_CHANGES, MSG_SMB_NOTIFY_TRIGGER
@@ -33,7 +33,7 @@ from vfs.fsa.close import close_file
 from vfs.fsa.rename import rename
 from vfs.notify.change import TRIGGER_CODEC, Change
 from vfs.notify.index import NotifyIndex
-from vfs.notify.notifier import MAX_TOLD_DIRECTLY, Notifier
+from vfs.notify.notifier import MAX_TOLD_DIRECTLY, NOTIFYD_DELAY, Notifier
 from vfs.notify.watch import Watch
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
@@ -238,19 +238,19 @@ class Recorder:
         self.server_id = ServerId(1, unique_id=1)
         self.sent = []
         self.dead = dead
+        self.reactor = PollReactor()
 
     def register(self, *_):
         pass
 
-    def send(self, dest, msg_type, payload=b""):
+    def post(self, dest, msg_type, payload=b""):
         if dest in self.dead:
             raise MessagingError("gone")
         self.sent.append((dest, msg_type, payload))
 
-    hint = send
-
 
 NOTIFYD = ServerId(2, unique_id=2)
+PEER = ServerId(3, unique_id=3)
 
 
 @pytest.mark.parametrize(("count", "alive"), [(3, True), (MAX_TOLD_DIRECTLY + 1, True), (MAX_TOLD_DIRECTLY + 1, False)])
@@ -262,7 +262,9 @@ def test_a_large_audience_is_told_by_notifyd_if_it_lives(count, alive):
         index.set_interest(b"/dir", peer, FILE_NOTIFY_CHANGE_ALL, 0)
     bus = Recorder(dead=() if alive else (NOTIFYD,))
     change = Change(FILE_ACTION_ADDED, FILE_NOTIFY_CHANGE_FILE_NAME, b"/dir/file")
-    Notifier(index, bus, kernel=True).tell([change])  # type: ignore[arg-type]
+    notifier = Notifier(index, bus, kernel=True)  # type: ignore[arg-type]
+    notifier.tell([change])
+    notifier.flush()
     by_notifyd = count > MAX_TOLD_DIRECTLY and alive
     assert all(msg_type == MSG_SMB_NOTIFY_TRIGGER for _, msg_type, _ in bus.sent)
     assert {dest for dest, _, _ in bus.sent} == ({NOTIFYD} if by_notifyd else {*peers, *([NOTIFYD] if alive else [])})
@@ -283,3 +285,33 @@ def test_notifyd_hears_of_directories_once():
     for watch in watches:
         notifier.remove(watch)
     assert bus.sent == [(NOTIFYD, MSG_SMB_NOTIFY_REC_CHANGES, b"/dir")] * 2
+
+
+def test_notifyd_learns_of_many_changes_by_one_message():
+    index = NotifyIndex(MemoryDb("notify_index", 0))
+    index.publish_notifyd(NOTIFYD)
+    index.set_interest(b"/dir", PEER, FILE_NOTIFY_CHANGE_ALL, 0)
+    bus = Recorder()
+    notifier = Notifier(index, bus, kernel=True)  # type: ignore[arg-type]
+    changes = [Change(FILE_ACTION_ADDED, FILE_NOTIFY_CHANGE_FILE_NAME, b"/dir/%d" % number) for number in range(5)]
+    for change in changes:
+        notifier.tell([change])
+    assert [dest for dest, _, _ in bus.sent] == [PEER] * 5
+    bus.reactor.run_for(2 * NOTIFYD_DELAY)
+    ((dest, _, payload),) = bus.sent[5:]
+    assert (dest, TRIGGER_CODEC.decode(payload).changes) == (NOTIFYD, changes)
+    notifier.flush()
+    assert len(bus.sent) == 6
+
+
+def test_a_long_list_of_changes_is_sent_in_parcels_that_part_no_rename():
+    name = b"/dir/" + bytes(4000)
+    old, new = (Change(action, 1, name) for action in (FILE_ACTION_RENAMED_OLD_NAME, FILE_ACTION_RENAMED_NEW_NAME))
+    index = NotifyIndex(MemoryDb("notify_index", 0))
+    bus = Recorder()
+    Notifier(index, bus, kernel=True).send({PEER: [old, new] * 20})  # type: ignore[arg-type]
+    parcels = [TRIGGER_CODEC.decode(payload).changes for _, _, payload in bus.sent]
+    assert [change for parcel in parcels for change in parcel] == [old, new] * 20
+    assert all(parcel[0] == old and parcel[-1] == new for parcel in parcels)
+    assert all(len(payload) <= MAX_POST for _, _, payload in bus.sent)
+    assert len(parcels) < 10
