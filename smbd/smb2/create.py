@@ -16,8 +16,9 @@ from smbd.smb2 import (
     create_replay,
     persistence,
     posix_extensions,
+    respond,
 )
-from smbd.smb2.request import MaybeAsync, Request
+from smbd.smb2.request import MaybeAsync, Reply, Request
 from smbd.wire.constants import (
     SMB2_CREATE_ALLOCATION_SIZE,
     SMB2_CREATE_EA_BUFFER,
@@ -60,6 +61,7 @@ from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
     STATUS_NETWORK_NAME_DELETED,
     STATUS_NONE_MAPPED,
+    STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SUCCESS,
     STATUS_TOO_MANY_OPENED_FILES,
     NTStatusError,
@@ -163,6 +165,8 @@ class _Asked(NamedTuple):
 
 _NOTHING: Final = _Asked()
 _NO_CONTEXTS: Final[Contexts] = {}
+#: So frequent an answer that it is no exception.
+_NOT_FOUND: Final = Reply(respond.EMPTY_ERROR, STATUS_OBJECT_NAME_NOT_FOUND)
 
 
 def _open_file(
@@ -196,35 +200,39 @@ def _open_file(
         client.ctx.server_id, client.next_volatile_id(), client.client_guid, level, lease, tcon.global_id, number
     )
     if wish is not None and reconnects:
-        opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
+        opened, kept = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
-        answers = _answer_contexts(file, asked)
+        answers = _answer_contexts(kept, asked)
         if wish.replays:
             answers |= create_durable.answer(opened)
-        return _respond(opened, file, answers)
+        return _respond(opened, kept, answers)
     try:
         file = open_now(volume, token, params, owner)
     except MustWait as blocked:
         return _open_later(request, asked, open_when_free(volume, token, params, owner, blocked))
     except (ReparsePointError, StoppedOnLinkError) as stop:
         raise create_reparse.stopped(request, stop) from None
+    if file is None:
+        return _NOT_FOUND
     return _opened(request, session, tcon, file, asked)
 
 
 async def _open_later(
-    request: Request, asked: _Asked, opening: Coroutine[Waiter[Any], None, FileObject]
-) -> bytes:
+    request: Request, asked: _Asked, opening: Coroutine[Waiter[Any], None, FileObject | None]
+) -> bytes | Reply:
     """Wait for the open of a file that others keep."""
     session, tcon = request.session, request.tcon
     try:
         file = await opening
     except (ReparsePointError, StoppedOnLinkError) as stop:
         raise create_reparse.stopped(request, stop) from None
+    if file is None:
+        return _NOT_FOUND
     if session is None or tcon is None or not session.valid or session.tcons.get(tcon.wire_id) is not tcon:
         close_file(file)
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED, "the tree connect ended while the open waited")
     result = _opened(request, session, tcon, file, asked)
-    return result if isinstance(result, bytes) else await result
+    return result if isinstance(result, (bytes, Reply)) else await result
 
 
 def _opened(request: Request, session: Session, tcon: Tcon, file: FileObject, asked: _Asked) -> MaybeAsync:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from smbd.smb2.request import Reply
 from smbd.wire.constants import (
     SMB2_CREATE_APP_INSTANCE_ID,
     SMB2_CREATE_APP_INSTANCE_VERSION,
@@ -73,7 +74,7 @@ def read(request: Request, message: CreateRequest) -> Instance | None:
 
 async def perform(
     session: Session, tcon: Tcon, volume: Volume, instance: Instance, create: Callable[[], MaybeAsync]
-) -> bytes:
+) -> bytes | Reply:
     """Close what the instance has left open at another client, then run the create.
 
     Raises:
@@ -82,7 +83,7 @@ async def perform(
     """
     await _take_over(session, tcon, volume, instance)
     result = create()
-    return result if isinstance(result, bytes) else await result
+    return result if isinstance(result, (bytes, Reply)) else await result
 
 
 def enter(opened: Open, instance: Instance) -> None:

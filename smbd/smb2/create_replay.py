@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from smbd.smb2.request import Reply
 from smbd.wire.constants import (
     SMB2_CREATE_DURABLE_HANDLE_RECONNECT,
     SMB2_CREATE_DURABLE_HANDLE_RECONNECT_V2,
@@ -111,19 +112,27 @@ def perform(request: Request, session: Session, guid: bytes, create: Callable[[]
     except BaseException:
         replays.abandon(guid)
         raise
-    if not isinstance(result, bytes):
+    if not isinstance(result, (bytes, Reply)):
         return _perform_later(request, replays, guid, result)
-    if request.target is not None:
-        replays.finish(request.target, guid)
+    _end(request, replays, guid)
     return result
 
 
-async def _perform_later(request: Request, replays: ReplayCache, guid: bytes, create: Awaitable[bytes]) -> bytes:
+async def _perform_later(
+    request: Request, replays: ReplayCache, guid: bytes, create: Awaitable[bytes | Reply]
+) -> bytes | Reply:
     try:
         result = await create
     except BaseException:
         replays.abandon(guid)
         raise
-    if request.target is not None:
-        replays.finish(request.target, guid)
+    _end(request, replays, guid)
     return result
+
+
+def _end(request: Request, replays: ReplayCache, guid: bytes) -> None:
+    """Let the create be found by its GUID if it made an open."""
+    if request.target is None:
+        replays.abandon(guid)
+    else:
+        replays.finish(request.target, guid)

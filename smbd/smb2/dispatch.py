@@ -60,6 +60,7 @@ from vfs.ntstatus import (
     STATUS_USER_SESSION_DELETED,
     NTStatusError,
     from_oserror,
+    status_name,
 )
 from vfs.posix import credentials
 
@@ -298,6 +299,8 @@ def _resume(pending: Pending) -> None:
 
 def _complete(request: Request, result: Result) -> None:
     if isinstance(result, Reply):
+        if result.status and _log.isEnabledFor(logging.DEBUG):
+            _tell(request, status_name(result.status))
         _finish(request, result.status, result.body, result)
     else:
         _finish(request, STATUS_SUCCESS, result)
@@ -325,8 +328,12 @@ def _failure(request: Request, error: Exception) -> tuple[int, bytes]:
         _log.error("InternalError: %s: %s", request.connection, request.name, exc_info=error)
         failed = NTStatusError(STATUS_INTERNAL_ERROR, "bug")
     if _log.isEnabledFor(logging.DEBUG):
-        _log.debug("%s: %s mid %d: %s", request.connection, request.name, request.message_id, failed)
+        _tell(request, str(failed))
     return failed.status, respond.error_body(failed)
+
+
+def _tell(request: Request, outcome: str) -> None:
+    _log.debug("%s: %s mid %d: %s", request.connection, request.name, request.message_id, outcome)
 
 
 def _authorise(request: Request) -> Command:

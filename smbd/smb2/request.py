@@ -84,8 +84,8 @@ class Reply:
 
 Result: TypeAlias = "Body | Reply"
 AsyncResult: TypeAlias = Coroutine[Waiter[Any], None, Result]
-#: A body, at once if nobody has to be waited for.
-MaybeAsync: TypeAlias = "bytes | Coroutine[Waiter[Any], None, bytes]"
+#: A response, at once if nobody has to be waited for.
+MaybeAsync: TypeAlias = "bytes | Reply | Coroutine[Waiter[Any], None, bytes | Reply]"
 
 
 class Request:

@@ -20,13 +20,14 @@ from vfs.access import (
 )
 from vfs.constants import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT
 from vfs.fsa import access_check, allocation, attributes, ea, plain_entry, reparse, times
-from vfs.fsa.lookup import NameFreeError, resolve
+from vfs.fsa.lookup import resolve
 from vfs.fsa.mangle import MANGLED_NO, MANGLED_YES, could_be_mangled, is_illegal, mangle, short_name
 from vfs.fsa.names import check_pattern, component_to_str, to_unix
 from vfs.fsa.stat import DirEntry, Entry
 from vfs.fsa.wildcards import compile_expression, has_wildcards
 from vfs.modules.side_files import DIRECTORY_NAME, hides
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
+from vfs.posix.backend import NoSuchName
 from vfs.posix.names import to_bytes
 
 if TYPE_CHECKING:
@@ -165,7 +166,9 @@ class DirectoryScan:
             return []
         try:
             found = resolve(fo.volume, fo.path + b"/" + wanted if fo.path else wanted)
-        except (NameFreeError, NTStatusError):
+        except NTStatusError:
+            return []
+        if isinstance(found, NoSuchName):
             return []
         name = os.fsdecode(found[found.rfind(b"/") + 1 :])
         disk_name = fo.volume.backend.disk_name

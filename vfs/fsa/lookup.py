@@ -19,7 +19,7 @@ from vfs.ntstatus import (
     STATUS_OBJECT_PATH_NOT_FOUND,
     NTStatusError,
 )
-from vfs.posix.backend import NameNotFoundError
+from vfs.posix.backend import NoSuchName
 from vfs.posix.names import to_bytes
 
 if TYPE_CHECKING:
@@ -34,18 +34,6 @@ _FINAL_ERRORS: Final = frozenset({
 
 _WITH_O_PATH: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 """What openat2 accepts together with O_PATH."""
-
-
-class NameFreeError(Exception):
-    """There is no such name, but its directory exists: a file can be created.
-
-    Attributes:
-        parent: on-disk spelling of the directory, empty for the share's root.
-    """
-
-    def __init__(self, parent: bytes) -> None:
-        super().__init__(parent)
-        self.parent = parent
 
 
 def check_veto(volume: Volume, path: bytes) -> None:
@@ -64,8 +52,8 @@ def check_veto(volume: Volume, path: bytes) -> None:
             )
 
 
-def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
-    """Return the on-disk spelling of `path`.
+def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes | NoSuchName:
+    """Return the on-disk spelling of `path`; what was found out about its directory if only the last name is missing.
 
     Args:
         volume: where to look.
@@ -73,28 +61,25 @@ def resolve(volume: Volume, path: bytes, *, tried: bool = False) -> bytes:
         tried: the exact spelling was found missing just now.
 
     Raises:
-        NameFreeError: only the last component is missing.
         ReparsePointError: there is a reparse point on the way.
         NTStatusError: STATUS_OBJECT_PATH_NOT_FOUND; STATUS_OBJECT_NAME_NOT_FOUND for a link that leads nowhere.
         OSError: any other failure.
     """
-    try:
-        return volume.backend.resolve(path, tried=tried)
-    except NameNotFoundError as error:
-        # The error itself is not kept: that would be a cycle with its own traceback.
-        missing_last, parent, occupied, populated = error.missing_last, error.parent, error.occupied, error.populated
-    if volume.options.mangled_names != MANGLED_NO and b"~" in path:
+    found = volume.backend.resolve(path, tried=tried)
+    if isinstance(found, bytes):
+        return found
+    if b"~" in path and volume.options.mangled_names != MANGLED_NO:
         demangled = _demangle(volume, path)
         if demangled != path and not (volume.streams is not None and hides(demangled)):
             return resolve(volume, demangled)
     # A reparse point has nothing in it.
-    if not populated and b"/" in path:
+    if not found.populated and b"/" in path:
         reparse.refuse_below(volume, path)
-    if not missing_last:
+    if not found.missing_last:
         raise NTStatusError(STATUS_OBJECT_PATH_NOT_FOUND, "directory does not exist")
-    if occupied:
+    if found.occupied:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "symbolic link that may not be followed")
-    raise NameFreeError(parent)
+    return found
 
 
 def _demangle(volume: Volume, path: bytes) -> bytes:
@@ -133,38 +118,45 @@ def not_a_directory(volume: Volume, path: bytes) -> NTStatusError:
     return NTStatusError(STATUS_NOT_A_DIRECTORY, "not a directory")
 
 
-def open_itself(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
+def open_itself(
+    volume: Volume, path: bytes, modes: tuple[int, ...], flags: int
+) -> tuple[int, bytes, int] | NoSuchName:
     """Open the existing `path` as `open_path` does, but if that is a symbolic link, the link (FILE_OPEN_REPARSE_POINT).
 
     Raises:
-        NameFreeError, NTStatusError, OSError: as `open_path`.
+        NTStatusError, OSError: as `open_path`.
     """
     mode = modes[0]
     if not mode & os.O_PATH:
         try:
-            # Nearly always it is no link, and the first mode and the spelling of the client are right.
-            return volume.backend.open(path, mode | flags | os.O_NOFOLLOW), path, mode
+            fd = volume.backend.open_existing(path, mode | flags | os.O_NOFOLLOW)
         except OSError:
-            pass
+            fd = None
+        if fd is not None:
+            return fd, path, mode  # nearly always it is no link, and the first mode and the client's spelling are right
     link = _open_link(volume, path)
-    if link >= 0:
+    if link is not None:
         return link, path, os.O_PATH
     opened = open_path(volume, path, modes, flags)
-    fd, spelled, _ = opened
+    if isinstance(opened, NoSuchName):
+        return opened
+    target, spelled, _ = opened
     if spelled != path:
         link = _open_link(volume, spelled)
-        if link >= 0:
-            os.close(fd)
+        if link is not None:
+            os.close(target)
             return link, spelled, os.O_PATH
     return opened
 
 
-def _open_link(volume: Volume, path: bytes) -> int:
-    """Return a descriptor of the symbolic link `path`; -1 if that is none."""
+def _open_link(volume: Volume, path: bytes) -> int | None:
+    """Return a descriptor of the symbolic link `path`; None if that is none."""
     try:
-        fd = volume.backend.open(path, os.O_PATH | os.O_NOFOLLOW)
+        fd = volume.backend.open_existing(path, os.O_PATH | os.O_NOFOLLOW)
     except OSError:
-        return -1
+        return None
+    if fd is None:
+        return None
     try:
         is_link = volume.backend.stat(fd).is_symlink
     except BaseException:
@@ -173,36 +165,43 @@ def _open_link(volume: Volume, path: bytes) -> int:
     if is_link:
         return fd
     os.close(fd)
-    return -1
+    return None
 
 
-def open_path(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
+def open_path(
+    volume: Volume, path: bytes, modes: tuple[int, ...], flags: int
+) -> tuple[int, bytes, int] | NoSuchName:
     """Open the existing `path` with the first of the access `modes` that the kernel allows.
 
     Returns:
-        A descriptor, the on-disk spelling it was found by, and the access mode it has.
+        A descriptor, the on-disk spelling it was found by, and the access mode it has; if only the last name is
+        missing, what `resolve` does.
 
     Raises:
-        NameFreeError: only the last component is missing.
         NTStatusError: why it cannot be opened, as far as it is about names.
         OSError: any other failure.
     """
     mode = modes[0]
     try:
-        # Nearly always the first mode and the spelling of the client are right.
-        return volume.backend.open(path, mode | (flags & _WITH_O_PATH if mode & os.O_PATH else flags)), path, mode
-    except FileNotFoundError:
-        path = resolve(volume, path, tried=True)
+        fd = volume.backend.open_existing(path, mode | (flags & _WITH_O_PATH if mode & os.O_PATH else flags))
     except NotADirectoryError:
         raise not_a_directory(volume, path) from None
     except OSError as error:
         if error.errno in _FINAL_ERRORS:
             raise
         # The other modes are tried below. It may be renamed meanwhile: then it is as if it had been missing at once.
+        found: bytes | NoSuchName = path
+    else:
+        if fd is not None:
+            return fd, path, mode  # nearly always the first mode and the spelling of the client are right
+        found = resolve(volume, path, tried=True)
+    if isinstance(found, NoSuchName):
+        return found
     try:
-        return _open_modes(volume, path, modes, flags)
+        return _open_modes(volume, found, modes, flags)
     except FileNotFoundError:
-        return _open_modes(volume, resolve(volume, path), modes, flags)
+        found = resolve(volume, found)
+        return found if isinstance(found, NoSuchName) else _open_modes(volume, found, modes, flags)
     except NotADirectoryError:
         raise not_a_directory(volume, path) from None
 

@@ -27,7 +27,7 @@ from vfs.constants import (
 from vfs.fsa import access_check, attributes, create, names, overwrite, quota, reparse, share, snapshots, streams
 from vfs.fsa.access_check import WRITE_RIGHTS
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.lookup import NameFreeError, check_veto, open_itself, open_path, resolve
+from vfs.fsa.lookup import check_veto, open_itself, open_path, resolve
 from vfs.fsa.open_checks import CREATES, check_name
 from vfs.fsa.open_plan import OpenPlan, plan_of
 from vfs.fsa.params import EaEntry, OpenOwner, OpenParams
@@ -46,6 +46,7 @@ from vfs.ntstatus import (
     NTStatusError,
     from_oserror,
 )
+from vfs.posix.backend import NoSuchName
 from vfs.token import SecurityToken
 from vfs.volume import Volume
 
@@ -61,10 +62,11 @@ _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
 _READ: Final = FILE_READ_DATA | FILE_EXECUTE
 
 
-def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject:
+def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner) -> FileObject | None:
     """Open or create a file or directory ([MS-FSA] 2.1.5.1), if nobody else has to give way first.
 
-    The caller has switched to the identity of `token`.
+    The caller has switched to the identity of `token`. A name that is not there is the answer None, no error: that is
+    what clients are told most often (STATUS_OBJECT_NAME_NOT_FOUND).
 
     Args:
         volume: the share.
@@ -93,12 +95,13 @@ def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: Op
             if parsed.stream:
                 fo = streams.attempt(volume, token, params, owner, parsed)
             else:
-                try:
-                    if params.create_disposition == FILE_CREATE:
-                        _refuse_existing(volume, parsed.path)
-                    fo = _open_existing(volume, token, params, owner, parsed.path, plan)
-                except NameFreeError as free:
-                    fo = _create(volume, token, params, owner, parsed.path, free.parent)
+                found = _find(volume, params, parsed.path, plan)
+                if not isinstance(found, NoSuchName):
+                    fo = _open_existing(volume, token, params, owner, found, plan)
+                elif params.create_disposition in CREATES:
+                    fo = _create(volume, token, params, owner, found.new_path(parsed.path))
+                else:
+                    return None
             if fo is not None:
                 if params.withheld_access:
                     fo.withheld_access = params.withheld_access
@@ -112,7 +115,7 @@ def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: Op
 
 async def open_when_free(
     volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, blocked: MustWait
-) -> FileObject:
+) -> FileObject | None:
     """Open what `open_now` could not, as often as others are in the way.
 
     Args:
@@ -154,8 +157,10 @@ def _open_quotas(volume: Volume, token: SecurityToken, params: OpenParams, owner
         NTStatusError: STATUS_ACCESS_DENIED.
     """
     quota.prepare_open(token, params)
+    plan = plan_of(params)
     try:
-        fo = _open_existing(volume, token, params, owner, b"", plan_of(params))
+        found = _find(volume, params, b"", plan)
+        fo = None if isinstance(found, NoSuchName) else _open_existing(volume, token, params, owner, found, plan)
     except OSError as error:
         raise from_oserror(error, "open") from None
     if fo is None:
@@ -186,9 +191,8 @@ def _leased(volume: Volume, params: OpenParams, path: bytes) -> Watch | None:
         NTStatusError: the file can no longer be found.
     """
     try:
-        watch = wait_for_owner(volume, resolve(volume, path), params.watch)
-    except NameFreeError:
-        return None
+        found = resolve(volume, path)
+        watch = None if isinstance(found, NoSuchName) else wait_for_owner(volume, found, params.watch)
     except OSError as error:
         raise from_oserror(error, "open") from None
     if watch is not None:
@@ -197,38 +201,46 @@ def _leased(volume: Volume, params: OpenParams, path: bytes) -> Watch | None:
 
 
 def _create(
-    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes, parent: bytes
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
 ) -> FileObject | None:
-    """Create what is missing in the directory `parent`; None if another process was faster."""
-    if params.create_disposition not in CREATES:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "does not exist")
-    last = path[path.rfind(b"/") + 1 :]
+    """Create what is missing; None if another process was faster."""
     try:
-        return create.create(volume, token, params, owner, parent + b"/" + last if parent else last)
+        return create.create(volume, token, params, owner, path)
     except FileExistsError:
         if params.create_disposition == FILE_CREATE:
             raise
         return None
 
 
-def _refuse_existing(volume: Volume, path: bytes) -> None:
-    """Refuse to create what exists.
+def _find(
+    volume: Volume, params: OpenParams, path: bytes, plan: OpenPlan
+) -> tuple[int, bytes, int] | NoSuchName:
+    """Return what `open_path` does, if the name may exist.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_COLLISION.
-        NameFreeError: it does not exist.
+        NTStatusError: STATUS_OBJECT_NAME_COLLISION, or as `open_path`.
+        OSError: as `open_path`.
     """
-    resolve(volume, path)
-    raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
+    if params.create_disposition == FILE_CREATE:
+        missing = resolve(volume, path)
+        if isinstance(missing, NoSuchName):
+            return missing
+        raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
+    bound = volume.read_only or volume.kernel_oplocks is not None
+    opener = open_itself if plan.itself or volume.options.posix else open_path
+    return opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
 
 
 def _open_existing(
-    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes, plan: OpenPlan
+    volume: Volume,
+    token: SecurityToken,
+    params: OpenParams,
+    owner: OpenOwner,
+    found: tuple[int, bytes, int],
+    plan: OpenPlan,
 ) -> FileObject | None:
-    """Open what exists ([MS-FSA] 2.1.5.1.2); None if it vanished before it was entered in the share modes."""
-    bound = volume.read_only or volume.kernel_oplocks is not None
-    opener = open_itself if plan.itself or volume.options.posix else open_path
-    fd, path, mode = opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
+    """Open what `_find` has found ([MS-FSA] 2.1.5.1.2); None if it vanished before it was in the share modes."""
+    fd, path, mode = found
     try:
         known = attributes.look(volume, fd, path)
         file_attributes = known.file_attributes

@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from vfs.fsa import access_check, names
-from vfs.fsa.lookup import NameFreeError, open_path
+from vfs.fsa.lookup import open_path
 from vfs.ntstatus import NTStatusError
+from vfs.posix.backend import NoSuchName
 
 if TYPE_CHECKING:
     from vfs.token import SecurityToken
@@ -22,9 +23,12 @@ def maximal_access_by_name(volume: Volume, token: SecurityToken, name: str) -> i
     The caller has switched to the identity of `token`.
     """
     try:
-        fd, path, _mode = open_path(volume, names.parse(name).path, _PATH, os.O_CLOEXEC)
-    except (NameFreeError, NTStatusError, OSError):
+        found = open_path(volume, names.parse(name).path, _PATH, os.O_CLOEXEC)
+    except (NTStatusError, OSError):
         return 0
+    if isinstance(found, NoSuchName):
+        return 0
+    fd, path, _mode = found
     try:
         stat = volume.backend.stat(fd)
         return access_check.maximal_access(volume, token, fd, path, stat)

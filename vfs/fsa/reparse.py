@@ -33,6 +33,7 @@ from vfs.ntstatus import (
     NTStatusError,
     from_oserror,
 )
+from vfs.posix.backend import NoSuchName
 from vfs.posix.names import to_text
 
 if TYPE_CHECKING:
@@ -187,6 +188,8 @@ def refuse_below(volume: Volume, path: bytes) -> None:
             return
         try:
             spelled = backend.resolve(above)
+            if isinstance(spelled, NoSuchName):
+                continue
             point = _at(backend, spelled)
         except FileNotFoundError:
             continue

@@ -46,7 +46,7 @@ from vfs.constants import (
 from vfs.file_id import FileId, file_id_of
 from vfs.fsa import access_check, attributes, create, delete, names, overwrite, share
 from vfs.fsa.file_object import FileObject
-from vfs.fsa.lookup import NameFreeError, open_path
+from vfs.fsa.lookup import open_path
 from vfs.fsa.open_checks import CREATES, OVERWRITES
 from vfs.fsa.params import OpenOwner
 from vfs.fsa.share_entry import share_mode_entry
@@ -66,6 +66,7 @@ from vfs.ntstatus import (
     STATUS_OBJECT_NAME_NOT_FOUND,
     NTStatusError,
 )
+from vfs.posix.backend import NoSuchName
 
 if TYPE_CHECKING:
     from vfs.fsa.names import ParsedName
@@ -112,7 +113,10 @@ def attempt(
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no named streams on this share")
     unused = store.attribute(parsed.stream)
     with contextlib.ExitStack() as undo:
-        (fd, path, mode), new_file = _open_file(volume, token, params, owner, parsed.path)
+        file = _open_file(volume, token, params, owner, parsed.path)
+        if file is None:
+            return None
+        (fd, path, mode), new_file = file
         undo.callback(os.close, fd)
         stat = volume.backend.stat(fd)
         found = store.find(fd, parsed.stream)
@@ -163,18 +167,19 @@ def object_of(
 
 def _open_file(
     volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, path: bytes
-) -> tuple[tuple[int, bytes, int], bool]:
-    """Return what `open_path` does for the file of a stream, and whether the file was created for it."""
+) -> tuple[tuple[int, bytes, int], bool] | None:
+    """Return what `open_path` does for the file of a stream, and whether the file was created for it.
+
+    None if another process changed its name meanwhile.
+    """
     # One that can read would break the kernel's lease behind an oplock on the file.
     modes = _MODES if volume.kernel_oplocks is None else _MODES_PATH
-    try:
-        return open_path(volume, path, modes, _FLAGS), False
-    except NameFreeError as free:
-        if params.create_disposition not in CREATES:
-            raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file does not exist") from None
-        parent = free.parent
-    last = path.rpartition(b"/")[2]
-    path = parent + b"/" + last if parent else last
+    found = open_path(volume, path, modes, _FLAGS)
+    if not isinstance(found, NoSuchName):
+        return found, False
+    if params.create_disposition not in CREATES:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the file does not exist")
+    path = found.new_path(path)
     wanted = msgspec.structs.replace(
         params,
         share_access=FILE_SHARE_ALL,
@@ -184,9 +189,12 @@ def _open_file(
     try:
         file = create.create(volume, token, wanted, OpenOwner(owner.server_id, owner.open_id), path)
     except FileExistsError:
-        return open_path(volume, path, modes, _FLAGS), False
-    share.withdraw(file)
-    return open_path(volume, path, modes, _FLAGS), True
+        created = False
+    else:
+        share.withdraw(file)
+        created = True
+    found = open_path(volume, path, modes, _FLAGS)
+    return None if isinstance(found, NoSuchName) else (found, created)
 
 
 def _remove_file(fo: FileObject) -> None:

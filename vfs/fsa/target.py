@@ -14,7 +14,7 @@ from vfs.access import FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY
 from vfs.constants import FILE_ATTRIBUTE_READONLY
 from vfs.file_id import FileId
 from vfs.fsa import access_check, attributes, delete, names
-from vfs.fsa.lookup import NameFreeError, check_veto, resolve
+from vfs.fsa.lookup import check_veto, resolve
 from vfs.fsa.parent import ParentDirectory
 from vfs.locking.entry import ENTRY_POSIX, ENTRY_REPLACING, ShareModeEntry
 from vfs.ntstatus import (
@@ -24,6 +24,7 @@ from vfs.ntstatus import (
     STATUS_OBJECT_NAME_INVALID,
     NTStatusError,
 )
+from vfs.posix.backend import NoSuchName
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
@@ -59,13 +60,12 @@ def find(volume: Volume, new_path: str) -> Target:
     if not parsed.path:
         raise NTStatusError(STATUS_OBJECT_NAME_INVALID, "no name")
     check_veto(volume, parsed.path)
-    last = parsed.path[parsed.path.rfind(b"/") + 1 :]
-    try:
-        existing = resolve(volume, parsed.path)
-    except NameFreeError as free:
-        return Target(free.parent + b"/" + last if free.parent else last)
+    existing = resolve(volume, parsed.path)
+    if isinstance(existing, NoSuchName):
+        return Target(existing.new_path(parsed.path))
     stat = volume.backend.stat_path(existing)
     head, slash, _ = existing.rpartition(b"/")
+    last = parsed.path[parsed.path.rfind(b"/") + 1 :]
     return Target(head + slash + last, existing, FileId(stat.dev, stat.ino), stat.is_directory)
 
 

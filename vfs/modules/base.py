@@ -20,9 +20,9 @@ OPERATIONS: Final = tuple(
     name
     for kind in reversed(PosixBackend.__mro__[:-1])
     for name in vars(kind)
-    if name[0] != "_" and callable(getattr(kind, name))
+    if name[0] != "_" and callable(getattr(kind, name)) and name != "open_existing"
 )
-"""The names of all operations of a backend."""
+"""The names of all operations of a backend: `open_existing` is no other one than `open`."""
 
 _SUFFIXES: Final = {"k": 10, "m": 20, "g": 30, "t": 40}
 _TRUE: Final = frozenset({"yes", "true", "on", "1"})
@@ -133,6 +133,17 @@ class VfsModule(PosixBackend):
         for name in OPERATIONS:
             if getattr(type(self), name) is getattr(VfsModule, name):
                 setattr(self, name, getattr(next, name))
+
+    def open_existing(self, path: bytes, flags: int) -> int | None:
+        """Open with the module's `open`, so that this is all it has to override.
+
+        Raises:
+            OSError: as `open`, but for a missing name.
+        """
+        try:
+            return self.open(path, flags)
+        except FileNotFoundError:
+            return None
 
     def __getattr__(self, name: str) -> Any:
         # Only what is no operation gets here: root, root_fd, names, ...

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import os
 
+import msgspec
+
 from vfs.modules.base import INTERFACE_VERSION, ModuleError, ModuleOptions, VfsModule
-from vfs.posix.backend import NameNotFoundError, PosixBackend
+from vfs.posix.backend import NoSuchName, PosixBackend
 from vfs.posix.syscalls import Stat
 
 
@@ -48,18 +50,12 @@ class Catia(VfsModule):
         """Look for the client's name."""
         return self.next.exists(self._disk(path))
 
-    def resolve(self, path: bytes, *, tried: bool = False) -> bytes:
+    def resolve(self, path: bytes, *, tried: bool = False) -> bytes | NoSuchName:
         """Return the spelling on disk as clients see it."""
-        try:
-            return self._client(self.next.resolve(self._disk(path), tried=tried))
-        except NameNotFoundError as error:
-            raise NameNotFoundError(
-                path,
-                missing_last=error.missing_last,
-                parent=self._client(error.parent),
-                occupied=error.occupied,
-                populated=error.populated,
-            ) from None
+        found = self.next.resolve(self._disk(path), tried=tried)
+        if isinstance(found, bytes):
+            return self._client(found)
+        return msgspec.structs.replace(found, parent=self._client(found.parent))
 
     def open_parent(self, path: bytes) -> tuple[int, bytes]:
         """Open the directory; the name is that on disk."""

@@ -16,41 +16,42 @@ import stat as stat_module
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from vfs.posix import syscalls
 from vfs.posix.descriptors import DescriptorCalls
 from vfs.posix.name_cache import NameCache
-from vfs.posix.names import to_bytes, to_text
+from vfs.posix.names import fold_bytes, to_bytes
 from vfs.posix.syscalls import Stat
 
 _CREATES: Final = os.O_CREAT | (os.O_TMPFILE & ~os.O_DIRECTORY)
 _SET_ID: Final = stat_module.S_ISUID | stat_module.S_ISGID
 _O_SEARCH: Final = os.O_PATH | os.O_DIRECTORY
+_BROKEN_RULES: Final = frozenset({errno.EXDEV, errno.ELOOP})
+"""What openat2 says of a path that does not keep to the rules of the share."""
 
 
-class NameNotFoundError(FileNotFoundError):
-    """A path leads nowhere.
+class NoSuchName(msgspec.Struct, frozen=True, gc=False):
+    """What `PosixBackend.resolve` returns for a path that leads nowhere.
 
     Attributes:
         missing_last: its directory exists, only the last component does not.
         parent: the on-disk spelling of that directory if `missing_last`.
-        occupied: the last component exists, but is a symbolic link that dangles or is not allowed.
         populated: the directory is known to have other entries.
+        occupied: the last component exists, but is a symbolic link that dangles or is not allowed.
     """
 
-    def __init__(
-        self,
-        path: bytes,
-        *,
-        missing_last: bool,
-        parent: bytes = b"",
-        occupied: bool = False,
-        populated: bool = False,
-    ) -> None:
-        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), path)
-        self.missing_last = missing_last
-        self.parent = parent
-        self.occupied = occupied
-        self.populated = populated
+    missing_last: bool
+    parent: bytes = b""
+    populated: bool = False
+    occupied: bool = False
+
+    def new_path(self, path: bytes) -> bytes:
+        """Where the missing `path` can be created: the directory as it is spelled, the last component as in `path`."""
+        return _join(self.parent, path[path.rfind(b"/") + 1 :])
+
+
+_NO_DIRECTORY: Final = NoSuchName(missing_last=False)
 
 
 class LinkRefusedError(FileNotFoundError):
@@ -62,6 +63,16 @@ class LinkRefusedError(FileNotFoundError):
 
 def _join(directory: bytes, name: bytes) -> bytes:
     return directory + b"/" + name if directory else name
+
+
+def _check_inside(path: bytes) -> None:
+    """Refuse a path that leaves the share by itself: where links may, the kernel does not look.
+
+    Raises:
+        OSError: EXDEV.
+    """
+    if path[:1] == b"/" or b".." in path.split(b"/"):
+        raise OSError(errno.EXDEV, "the path itself leaves the share", path)
 
 
 class PosixBackend(DescriptorCalls):
@@ -125,19 +136,41 @@ class PosixBackend(DescriptorCalls):
             LinkRefusedError: a symbolic link on the way is not allowed.
             OSError: as the kernel says.
         """
-        if not self._beneath and (path[:1] == b"/" or b".." in path.split(b"/")):
-            raise OSError(errno.EXDEV, "the path itself leaves the share", path)
+        if not self._beneath:
+            _check_inside(path)
+        mode = mode if flags & _CREATES else 0
+        fd = syscalls.openat2(self.root_fd, path or b".", flags, mode, self._resolve_flags)
+        return fd if fd >= 0 else self._open_refused(-fd, path, flags, mode)
+
+    def open_existing(self, path: bytes, flags: int) -> int | None:
+        """As `open` of what exists; None if there is no such name, or only a link that is not allowed.
+
+        Raises:
+            OSError: any other failure.
+        """
+        if not self._beneath:
+            _check_inside(path)
+        fd = syscalls.openat2(self.root_fd, path or b".", flags, 0, self._resolve_flags)
+        if fd >= 0:
+            return fd
+        if fd == -errno.ENOENT:
+            return None
         try:
-            return syscalls.openat2(
-                self.root_fd, path or b".", flags, mode if flags & _CREATES else 0, self._resolve_flags
-            )
-        except OSError as error:
-            code = error.errno
-            if code not in {errno.EXDEV, errno.ELOOP}:
-                raise
+            return self._open_refused(-fd, path, flags, 0)
+        except FileNotFoundError:
+            return None
+
+    def _open_refused(self, code: int, path: bytes, flags: int, mode: int) -> int:
+        """Open what the kernel refused with the errno `code`, if that is because of a link that is allowed.
+
+        Raises:
+            LinkRefusedError, OSError: as `open`.
+        """
         if code == errno.EXDEV and self._may_follow:
             return self._open_target(path, flags, mode)
-        raise LinkRefusedError(path)
+        if code in _BROKEN_RULES:
+            raise LinkRefusedError(path)
+        raise syscalls.os_error(code, path)
 
     def _open_target(self, path: bytes, flags: int, mode: int) -> int:
         """Open through a link the kernel thinks leads out: absolute ones that point into the share do not.
@@ -154,38 +187,37 @@ class PosixBackend(DescriptorCalls):
         prefix = self.real_root.rstrip(b"/") + b"/"
         if target != self.real_root and not target.startswith(prefix):
             raise LinkRefusedError(path)
-        try:
-            return syscalls.openat2(
-                self.root_fd,
-                target[len(prefix) :] or b".",
-                flags,
-                mode if flags & _CREATES else 0,
-                syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS,
-            )
-        except OSError as error:
-            if error.errno in {errno.EXDEV, errno.ELOOP}:
-                raise LinkRefusedError(path) from None
-            raise
+        fd = syscalls.openat2(
+            self.root_fd,
+            target[len(prefix) :] or b".",
+            flags,
+            mode,
+            syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS | syscalls.RESOLVE_NO_MAGICLINKS,
+        )
+        if fd >= 0:
+            return fd
+        raise LinkRefusedError(path) if -fd in _BROKEN_RULES else syscalls.os_error(-fd, path)
 
     def exists(self, path: bytes) -> bool:
         """Whether `path` leads to something in exactly this spelling."""
         try:
-            fd = self.open(path, os.O_PATH)
+            fd = self.open_existing(path, os.O_PATH)
         except OSError:
+            return False
+        if fd is None:
             return False
         os.close(fd)
         return True
 
-    def resolve(self, path: bytes, *, tried: bool = False) -> bytes:
-        """The on-disk spelling of `path`, compared as Windows does.
+    def resolve(self, path: bytes, *, tried: bool = False) -> bytes | NoSuchName:
+        """The on-disk spelling of `path`, compared as Windows does; which part is missing if there is no such path.
 
         Args:
             path: the path as the client spells it.
             tried: the exact spelling was found missing just now; it is not tried again.
 
         Raises:
-            NameNotFoundError: there is no such path; tells which part is missing.
-            OSError: any other failure, such as EACCES on the way.
+            OSError: it cannot be looked up, such as EACCES on the way.
         """
         if not tried and self.exists(path):
             return path
@@ -193,22 +225,27 @@ class PosixBackend(DescriptorCalls):
         known = self._known_directory(head)
         if known is not None:
             directory, stat = known
-            is_known, spelled = self.names.lookup(stat, to_text(last))
-            if is_known and spelled is None:
-                populated = self.names.is_populated(stat)
-                raise NameNotFoundError(path, missing_last=True, parent=directory, populated=populated)
-            if spelled is not None and (found := _join(directory, to_bytes(spelled))) != path:
-                return found
-        directory, fd = self._open_directory(head, path)
+            names = self.names.table(stat)
+            if names is not None:
+                spelled = names.get(fold_bytes(last))
+                if spelled is None:
+                    return NoSuchName(True, directory, bool(names))
+                found = _join(directory, to_bytes(spelled))
+                if found != path:
+                    return found
+        opened = self._open_directory(head)
+        if opened is None:
+            return _NO_DIRECTORY
+        directory, fd = opened
         try:
             name, populated = self._spelling(fd, last)
         finally:
             self.close_parent(fd)
         if name is None:
-            raise NameNotFoundError(path, missing_last=True, parent=directory, populated=populated)
+            return NoSuchName(True, directory, populated)
         found = _join(directory, name)
         if name == last and not self.exists(found):
-            raise NameNotFoundError(path, missing_last=True, parent=directory, occupied=True)
+            return NoSuchName(True, directory, populated, occupied=True)
         return found
 
     def _known_directory(self, path: bytes) -> tuple[bytes, Stat] | None:
@@ -223,17 +260,21 @@ class PosixBackend(DescriptorCalls):
         if stat is None:
             head, _, last = path.rpartition(b"/")
             above = self._known_directory(head)
-            spelled = None if above is None else self.names.lookup(above[1], to_text(last))[1]
+            names = None if above is None else self.names.table(above[1])
+            spelled = None if names is None else names.get(fold_bytes(last))
             if above is None or spelled is None:
                 return None
             path = _join(above[0], to_bytes(spelled))
             stat = syscalls.statx_or_none(self.root_fd, path)
         return (path, stat) if stat is not None and stat.is_directory else None
 
-    def _open_directory(self, path: bytes, whole: bytes) -> tuple[bytes, int]:
-        """The spelling of the directory `path` and an O_PATH descriptor of it; walks up until something exists.
+    def _open_directory(self, path: bytes) -> tuple[bytes, int] | None:
+        """The spelling of the directory `path` and an O_PATH descriptor of it; None if there is no such directory.
 
-        Give the descriptor back with `close_parent`.
+        Walks up until something exists. Give the descriptor back with `close_parent`.
+
+        Raises:
+            OSError: it cannot be looked up.
         """
         missing: list[bytes] = []
         while True:
@@ -241,12 +282,12 @@ class PosixBackend(DescriptorCalls):
                 fd = self.root_fd
                 break
             try:
-                fd = self.open(path, _O_SEARCH)
-                break
-            except FileNotFoundError:
-                pass
+                found = self.open_existing(path, _O_SEARCH)
             except NotADirectoryError:
-                raise NameNotFoundError(whole, missing_last=False) from None
+                return None
+            if found is not None:
+                fd = found
+                break
             path, _, last = path.rpartition(b"/")
             missing.append(last)
         while missing:
@@ -255,12 +296,12 @@ class PosixBackend(DescriptorCalls):
             finally:
                 self.close_parent(fd)
             if name is None:
-                raise NameNotFoundError(whole, missing_last=False)
+                return None
             path = _join(path, name)
             try:
                 fd = self.open(path, _O_SEARCH)
             except (FileNotFoundError, NotADirectoryError):
-                raise NameNotFoundError(whole, missing_last=False) from None
+                return None
         return path, fd
 
     def _spelling(self, dir_fd: int, name: bytes) -> tuple[bytes | None, bool]:
@@ -275,20 +316,19 @@ class PosixBackend(DescriptorCalls):
                 return None, False
             return name, True
         stat = syscalls.fstatx(dir_fd)
-        text = to_text(name)
-        known, found = self.names.lookup(stat, text)
-        if not known:
+        names = self.names.table(stat)
+        if names is None:
+            fd = syscalls.openat2(dir_fd, b".", os.O_RDONLY | os.O_DIRECTORY, 0, syscalls.RESOLVE_BENEATH)
+            if fd < 0:
+                if -fd in {errno.EACCES, errno.EPERM}:
+                    return None, False
+                raise syscalls.os_error(-fd)
             try:
-                fd = syscalls.openat2(dir_fd, b".", os.O_RDONLY | os.O_DIRECTORY, 0, syscalls.RESOLVE_BENEATH)
-            except PermissionError:
-                return None, False
-            try:
-                found = self.names.fill(stat, fd, text)
+                names = self.names.fill(stat, fd)
             finally:
                 os.close(fd)
-        if found is not None:
-            return to_bytes(found), True
-        return None, self.names.is_populated(stat)
+        found = names.get(fold_bytes(name))
+        return None if found is None else to_bytes(found), bool(names)
 
     def open_parent(self, path: bytes) -> tuple[int, bytes]:
         """The directory of `path` as descriptor, and the last component.
@@ -347,6 +387,8 @@ class PosixBackend(DescriptorCalls):
                 made = syscalls.openat2(
                     fd, name, _O_SEARCH | os.O_NOFOLLOW, 0, syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS
                 )
+                if made < 0:
+                    raise syscalls.os_error(-made, path)
                 try:
                     self.fchmod(made, syscalls.fstatx(made).mode & 0o7777 | mode & _SET_ID)
                 finally:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -60,35 +61,26 @@ class NameCache:
         self.hits = 0
         self.scans = 0
 
-    def lookup(self, stat: Stat, name: str) -> tuple[bool, str | None]:
-        """The spelling of `name` in the directory with status `stat`.
-
-        Returns:
-            Whether the directory is known (else it must be read: `fill`), and its spelling of `name` if it has one.
-        """
+    def table(self, stat: Stat) -> Mapping[str, str] | None:
+        """The names in the directory with status `stat`, by `fold`; None if it must be read: `fill`."""
         key = (stat.dev, stat.ino)
         table = self._tables.get(key)
         if table is not None and table.watched:
             self._catch_up()
             table = self._tables.get(key)
         if table is None:
-            return False, None
+            return None
         if not table.watched and (table.ctime_ns != stat.ctime_ns or table.mtime_ns != stat.mtime_ns):
             if len(table.names) >= WATCH_FROM:
                 self._note_restless(key)
             self._drop(key)
-            return False, None
+            return None
         self._tables.move_to_end(key)
         self.hits += 1
-        return True, table.names.get(fold(name))
+        return table.names
 
-    def is_populated(self, stat: Stat) -> bool:
-        """Whether the directory with status `stat`, just looked up or filled, is known to have entries."""
-        table = self._tables.get((stat.dev, stat.ino))
-        return table is not None and bool(table.names)
-
-    def fill(self, stat: Stat, dir_fd: int, name: str) -> str | None:
-        """Read the directory, whose status `stat` was taken before, and return its spelling of `name`.
+    def fill(self, stat: Stat, dir_fd: int) -> Mapping[str, str]:
+        """Read the directory, whose status `stat` was taken before, and return its table.
 
         Raises:
             OSError: the directory cannot be read.
@@ -117,7 +109,7 @@ class NameCache:
             self._watches.forget(key)
         elif len(names) >= WATCH_FROM:
             self._note_restless(key)
-        return names.get(fold(name))
+        return names
 
     def _catch_up(self) -> None:
         """Do in the watched tables what was done in their directories."""

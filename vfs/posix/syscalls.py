@@ -14,7 +14,6 @@ import errno
 import os
 import platform
 import struct
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -101,12 +100,13 @@ class Stat(msgspec.Struct, gc=False):
         return self.mode & 0o170000 == 0o120000
 
 
-_strerror = lru_cache(os.strerror)  # a name that is missing is no rarity
+def os_error(code: int, path: bytes | None = None) -> OSError:
+    """The error for the errno `code` of a call that was about `path`."""
+    return OSError(code, os.strerror(code), path)
 
 
 def _last_error(path: bytes | None = None) -> OSError:
-    code = ctypes.c_int.from_address(_errno_location()).value
-    return OSError(code, _strerror(code), path)
+    return os_error(ctypes.c_int.from_address(_errno_location()).value, path)
 
 
 _HOW = struct.Struct("=QQQ")
@@ -117,8 +117,10 @@ _hows: dict[tuple[int, int, int], bytes] = {}
 def openat2(dir_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> int:
     """Open `path` relative to `dir_fd` under the `resolve` rules; always close-on-exec.
 
-    Raises:
-        OSError: as the kernel says; EXDEV and ELOOP report broken rules; EINVAL for an embedded NUL.
+    Names that are not there are asked for all the time, so failures are returned as the kernel does, not raised.
+
+    Returns:
+        The descriptor, or the negative errno: EXDEV and ELOOP report broken rules; EINVAL an embedded NUL.
     """
     how = _hows.get((flags, mode, resolve))
     if how is None:
@@ -127,7 +129,7 @@ def openat2(dir_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> in
         how = _HOW.pack(flags | os.O_CLOEXEC, mode, resolve)
         _hows[flags, mode, resolve] = how
     if b"\0" in path:
-        raise OSError(errno.EINVAL, "NUL in a path", path)
+        return -errno.EINVAL
     for _ in range(_OPENAT2_ATTEMPTS):
         fd: int = _syscall(_NR_OPENAT2, dir_fd, path, how, _HOW_SIZE)
         if fd >= 0:
@@ -135,7 +137,7 @@ def openat2(dir_fd: int, path: bytes, flags: int, mode: int, resolve: int) -> in
         code = ctypes.c_int.from_address(_errno_location()).value
         if code not in _TRY_AGAIN:
             break
-    raise OSError(code, _strerror(code), path)  # in no variable: that would be a cycle with its own traceback
+    return -code
 
 
 _STATX = struct.Struct("=II8xIIIH2xQQQ8xqI4xqI4xqI4xqI4xIIII")

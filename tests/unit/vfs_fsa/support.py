@@ -14,6 +14,7 @@ from vfs.fsa.file_object import FileObject
 from vfs.fsa.open import open_now
 from vfs.fsa.params import OpenOwner, OpenParams
 from vfs.locking.share_mode import ShareModes
+from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 from vfs.posix.backend import PosixBackend
 from vfs.sid import Sid
 from vfs.token import SecurityToken
@@ -22,6 +23,17 @@ from vfs.volume import Volume, VolumeOptions
 USER = Sid("S-1-5-21-1-2-3-1000")
 ORDINARY = FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE | WRITE_DAC
 """What the owner of a file with mode rw- is granted."""
+
+
+def found(opened: FileObject | None) -> FileObject:
+    """Return what was opened; a missing name is an error to a test.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND.
+    """
+    if opened is None:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND)
+    return opened
 
 
 class Share:
@@ -56,7 +68,7 @@ class Share:
         for name, value in more.items():
             setattr(params, name, value)
         owner = OpenOwner(ServerId(pid), len(self.opens) + 1)
-        result = open_now(self.volume, token or self.token, params, owner)
+        result = found(open_now(self.volume, token or self.token, params, owner))
         self.opens.append(result)
         return result
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from messaging.server_id import DISCONNECTED, ServerId
-from tests.unit.vfs_fsa.support import ORDINARY, Share
+from tests.unit.vfs_fsa.support import ORDINARY, Share, found
 from vfs.access import FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_CREATE, FILE_DELETE_ON_CLOSE, FILE_OPEN, FILE_SHARE_ALL
 from vfs.fsa import close, durable
@@ -28,7 +28,7 @@ def durable_share(make_share):
 
 def open_batch(share: Share, name: str, *, options: int = 0, level: int = OPLOCK_BATCH) -> FileObject:
     params = OpenParams(name, ORDINARY, 0, FILE_SHARE_ALL, FILE_CREATE, options)
-    fo = open_now(share.volume, share.token, params, OpenOwner(ServerId(1), 1, b"", level))
+    fo = found(open_now(share.volume, share.token, params, OpenOwner(ServerId(1), 1, b"", level)))
     share.opens.append(fo)
     return fo
 

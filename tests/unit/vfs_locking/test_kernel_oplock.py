@@ -19,7 +19,7 @@ import pytest
 
 from messaging.server_id import ServerId
 from smbd.eventloop import EventLoop
-from tests.unit.vfs_fsa.support import ORDINARY, Share
+from tests.unit.vfs_fsa.support import ORDINARY, Share, found
 from vfs.constants import FILE_OPEN_IF, FILE_SHARE_ALL
 from vfs.fsa.close import close_file
 from vfs.fsa.file_object import FileObject
@@ -77,7 +77,7 @@ class Backed:
         self.number += 1
         owner = OpenOwner(ServerId(1), self.number, b"client", level, lease)
         params = OpenParams("f", ORDINARY, 0, FILE_SHARE_ALL, FILE_OPEN_IF)
-        return open_now(self.share.volume, self.share.token, params, owner)
+        return found(open_now(self.share.volume, self.share.token, params, owner))
 
     def local_reader(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen([sys.executable, "-S", "-c", _READ, str(self.share.root / "f")])

@@ -51,8 +51,8 @@ def test_a_fresh_change_is_not_trusted(directory):
     _, fd = directory
     cache = NameCache()
     stat = fstatx(fd)
-    assert cache.fill(stat, fd, "one") == "One"
-    assert cache.lookup(stat, "one") == (False, None)
+    assert cache.fill(stat, fd)[fold("one")] == "One"
+    assert cache.table(stat) is None
     assert cache.statistics()["directories"] == 0
 
 
@@ -61,15 +61,15 @@ def test_a_quiet_directory_answers_from_memory(directory, monkeypatch):
     settle(monkeypatch)
     cache = NameCache()
     stat = fstatx(fd)
-    assert cache.fill(stat, fd, "two") == "TWO"
-    assert cache.lookup(stat, "ONE") == (True, "One")
-    assert cache.lookup(stat, "four") == (True, None)
+    assert cache.fill(stat, fd)[fold("two")] == "TWO"
+    assert cache.table(stat)[fold("ONE")] == "One"
+    assert fold("four") not in cache.table(stat)
     (path / "four").touch()
     # The new time stamp is what invalidates; make sure it is one.
     os.utime(path, ns=(0, 5))
     changed = fstatx(fd)
-    assert cache.lookup(changed, "four") == (False, None)
-    assert cache.fill(changed, fd, "FOUR") == "four"
+    assert cache.table(changed) is None
+    assert cache.fill(changed, fd)[fold("FOUR")] == "four"
     assert cache.statistics() == {"directories": 1, "names": 4, "hits": 2, "scans": 2}
 
 
@@ -82,7 +82,7 @@ def test_bounds(tmp_path, monkeypatch):
         for name in range(number):
             (path / f"f{name}").touch()
         fd = os.open(path, os.O_RDONLY)
-        cache.fill(fstatx(fd), fd, "x")
+        cache.fill(fstatx(fd), fd)
         os.close(fd)
         numbers = cache.statistics()
         assert numbers["directories"] <= 3
@@ -97,9 +97,9 @@ def test_a_miss_in_a_big_known_directory_does_not_read_it(tmp_path, monkeypatch)
     cache = NameCache()
     fd = os.open(tmp_path, os.O_RDONLY)
     stat = fstatx(fd)
-    cache.fill(stat, fd, "none")
+    cache.fill(stat, fd)
     for number in range(1000):
-        assert cache.lookup(stat, f"none{number}") == (True, None)
-    assert cache.lookup(stat, "FILE19999") == (True, "File19999")
+        assert fold(f"none{number}") not in cache.table(stat)
+    assert cache.table(stat)[fold("FILE19999")] == "File19999"
     assert cache.scans == 1
     os.close(fd)

@@ -10,6 +10,7 @@ import pytest
 
 from vfs.posix import name_cache, name_watch
 from vfs.posix.name_cache import NameCache
+from vfs.posix.names import fold
 from vfs.posix.syscalls import fstatx
 
 
@@ -23,8 +24,10 @@ class Directory:
 
     def spelling(self, name: str) -> str | None:
         stat = fstatx(self.fd)
-        known, found = self.cache.lookup(stat, name)
-        return found if known else self.cache.fill(stat, self.fd, name)
+        names = self.cache.table(stat)
+        if names is None:
+            names = self.cache.fill(stat, self.fd)
+        return names.get(fold(name))
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ def test_an_overflow_forgets_what_is_watched(large: Directory, monkeypatch: pyte
     stat = fstatx(large.fd)
     overflow = name_watch.Change((stat.dev, stat.ino))
     monkeypatch.setattr(name_watch.NameWatches, "changes", lambda _self: iter([overflow]))
-    assert large.cache.lookup(stat, "one") == (False, None)
+    assert large.cache.table(stat) is None
 
 
 def test_where_nothing_can_be_watched_times_decide(

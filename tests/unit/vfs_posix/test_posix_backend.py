@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vfs.posix import name_cache
-from vfs.posix.backend import LinkRefusedError, NameNotFoundError, PosixBackend
+from vfs.posix.backend import LinkRefusedError, NoSuchName, PosixBackend
 from vfs.posix.descriptors import DT_DIR, DT_LNK, DT_REG
 from vfs.posix.syscalls import fstatx
 
@@ -68,8 +68,8 @@ def test_links_inside_work(backend, path):
 def test_nothing_leads_out(backend, path):
     with pytest.raises(FileNotFoundError):
         backend.open(path, os.O_RDONLY)
-    with pytest.raises(NameNotFoundError):
-        backend.resolve(path)
+    assert backend.open_existing(path, os.O_RDONLY) is None
+    assert isinstance(backend.resolve(path), NoSuchName)
 
 
 def test_no_link_is_followed_if_forbidden(tree):
@@ -93,17 +93,31 @@ def test_wide_links_lead_out_but_paths_do_not(tree):
 
 
 def test_missing_parts_are_told_apart(backend):
-    with pytest.raises(NameNotFoundError) as missing:
-        backend.resolve(b"DIR/new")
-    assert (missing.value.missing_last, missing.value.parent, missing.value.occupied) == (True, b"Dir", False)
+    missing = backend.resolve(b"DIR/new")
+    assert missing == NoSuchName(missing_last=True, parent=b"Dir", populated=True)
+    assert missing.new_path(b"DIR/new") == b"Dir/new"
+    assert backend.resolve(b"new").new_path(b"new") == b"new"
     for path in (b"none/new", b"Dir/File.txt/x", b"out/x"):
-        with pytest.raises(NameNotFoundError) as missing:
-            backend.resolve(path)
-        assert not missing.value.missing_last
+        assert backend.resolve(path) == NoSuchName(missing_last=False)
     for path in (b"dangling", b"outfile"):
-        with pytest.raises(NameNotFoundError) as missing:
-            backend.resolve(path)
-        assert missing.value.occupied
+        assert backend.resolve(path).occupied
+
+
+def test_only_a_missing_name_is_no_error(backend):
+    fd = backend.open_existing(b"Dir/File.txt", os.O_RDONLY)
+    assert os.read(fd, 100) == b"inside"
+    os.close(fd)
+    assert backend.open_existing(b"Dir/none", os.O_RDONLY) is None
+    for path, flags, error in (
+        (b"Dir/File.txt/x", os.O_RDONLY, NotADirectoryError),
+        (b"Dir", os.O_RDWR, IsADirectoryError),
+        (b"Dir/" + b"x" * 300, os.O_RDONLY, OSError),
+    ):
+        with pytest.raises(error) as failed:
+            backend.open_existing(path, flags)
+        with pytest.raises(error) as told:
+            backend.open(path, flags)
+        assert (failed.value.errno, failed.value.filename) == (told.value.errno, path)
 
 
 def test_case_insensitive(backend):
@@ -113,7 +127,6 @@ def test_case_insensitive(backend):
     assert backend.resolve(b"") == b""
 
 
-_TOLD = ("missing_last", "parent", "occupied", "populated")
 _FREE = (b"Dir/none", b"DIR/none", b"none")
 _SPELLINGS = [
     *_FREE,
@@ -130,26 +143,30 @@ def test_what_the_tables_tell_is_what_the_directories_say(backend, tree, monkeyp
     monkeypatch.setattr(name_cache, "_TICK_NS", -1)
     monkeypatch.setattr(name_cache, "_COARSE_TICK_NS", -1)
 
+    asked = b""
+
     def outcome(path):
+        nonlocal asked
+        asked = path
         try:
             return backend.resolve(path)
         except OSError as error:
-            return type(error), error.errno, *(getattr(error, name, None) for name in _TOLD)
+            return error.errno
 
     known_directory = backend._known_directory
     monkeypatch.setattr(backend, "_known_directory", lambda _path: None)
     expected = {path: outcome(path) for path in _SPELLINGS}
     opened = backend._open_directory
-    long_way = []
+    long_way = set()
 
-    def open_directory(path, whole):
-        long_way.append(whole)
-        return opened(path, whole)
+    def open_directory(path):
+        long_way.add(asked)
+        return opened(path)
 
     monkeypatch.setattr(backend, "_known_directory", known_directory)
     monkeypatch.setattr(backend, "_open_directory", open_directory)
     assert {path: outcome(path) for path in _SPELLINGS} == expected
-    assert not {b"DIR/FILE.TXT", b"Dir/FILE.txt", b"DIR/SUB", *_FREE} & set(long_way)
+    assert not {b"DIR/FILE.TXT", b"Dir/FILE.txt", b"DIR/SUB", *_FREE} & long_way
     (tree / "Dir" / "File.txt").rename(tree / "Dir" / "fILE.txt")
     os.utime(tree / "Dir", ns=(1, 1))  # as if it had been long ago
     assert outcome(b"DIR/FILE.TXT") == b"Dir/fILE.txt"
@@ -157,12 +174,8 @@ def test_what_the_tables_tell_is_what_the_directories_say(backend, tree, monkeyp
 
 def test_case_sensitive(tree):
     backend = PosixBackend(str(tree), case_sensitive=True)
-    with pytest.raises(NameNotFoundError) as missing:
-        backend.resolve(b"Dir/FILE.txt")
-    assert missing.value.missing_last
-    with pytest.raises(NameNotFoundError) as missing:
-        backend.resolve(b"dir/File.txt")
-    assert not missing.value.missing_last
+    assert backend.resolve(b"Dir/FILE.txt").missing_last
+    assert not backend.resolve(b"dir/File.txt").missing_last
     backend.close()
 
 
