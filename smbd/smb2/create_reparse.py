@@ -15,7 +15,7 @@ from vfs.ntstatus import STATUS_IO_REPARSE_DATA_INVALID, STATUS_STOPPED_ON_SYMLI
 def stopped(request: Request, found: ReparsePointError | StoppedOnLinkError) -> NTStatusError:
     """Return the error that answers an open which met a reparse point or, with the POSIX extensions, a link."""
     if isinstance(found, StoppedOnLinkError):
-        return _stopped(request, of_link(found.link), 0)
+        return _stopped(request, of_link(found.link, posix=True), 0)
     if found.status != STATUS_STOPPED_ON_SYMLINK:
         return found
     try:
@@ -25,10 +25,13 @@ def stopped(request: Request, found: ReparsePointError | StoppedOnLinkError) -> 
     return _stopped(request, link, len(encode_utf16(found.unparsed)))
 
 
-def of_link(link: SymbolicLink) -> SymbolicLinkReparse:
-    """Return what a symbolic link of the file system is as a reparse point."""
-    target = link.target.replace("/", "\\")
-    return SymbolicLinkReparse(target, target, 0 if target.startswith("\\") else SYMLINK_FLAG_RELATIVE)
+def of_link(link: SymbolicLink, *, posix: bool) -> SymbolicLinkReparse:
+    """Return what a symbolic link of the file system is as a reparse point.
+
+    With the POSIX extensions slashes part the names of a path, and a backslash is like any other character.
+    """
+    target = link.target if posix else link.target.replace("/", "\\")
+    return SymbolicLinkReparse(target, target, 0 if link.target.startswith("/") else SYMLINK_FLAG_RELATIVE)
 
 
 def _stopped(request: Request, link: SymbolicLinkReparse, unparsed: int) -> NTStatusError:

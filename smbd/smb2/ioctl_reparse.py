@@ -11,6 +11,7 @@ from smbd.smb2.ioctl_request import IoctlCall, IoctlOutput
 from smbd.wire.buffer import Buffer
 from smbd.wire.errors import WireError
 from smbd.wire.fscc import reparse as wire
+from vfs.constants import NFS_SPECFILE_BLK, NFS_SPECFILE_CHR, NFS_SPECFILE_FIFO, NFS_SPECFILE_SOCK
 from vfs.fsa import reparse
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
@@ -26,10 +27,10 @@ _HEADER_SIZE: Final = 8
 #: Tags that mean none, and one.
 _RESERVED_TAGS: Final = frozenset({0, 1})
 _KINDS: Final = {
-    stat.S_IFIFO: wire.NFS_SPECFILE_FIFO,
-    stat.S_IFSOCK: wire.NFS_SPECFILE_SOCK,
-    stat.S_IFCHR: wire.NFS_SPECFILE_CHR,
-    stat.S_IFBLK: wire.NFS_SPECFILE_BLK,
+    stat.S_IFIFO: NFS_SPECFILE_FIFO,
+    stat.S_IFSOCK: NFS_SPECFILE_SOCK,
+    stat.S_IFCHR: NFS_SPECFILE_CHR,
+    stat.S_IFBLK: NFS_SPECFILE_BLK,
 }
 
 
@@ -38,15 +39,15 @@ def get_reparse_point(file: FileObject, call: IoctlCall) -> IoctlOutput:
     room = call.message.max_output_response
     if room < _HEADER_SIZE:
         raise NTStatusError(STATUS_BUFFER_TOO_SMALL)
-    data = _pack(reparse.query(file))
+    data = _pack(reparse.query(file), posix=file.volume.options.posix)
     return IoctlOutput(data[:room], STATUS_BUFFER_OVERFLOW if len(data) > room else STATUS_SUCCESS)
 
 
-def _pack(found: bytes | reparse.SymbolicLink | reparse.SpecialFile) -> bytes:
+def _pack(found: bytes | reparse.SymbolicLink | reparse.SpecialFile, *, posix: bool) -> bytes:
     if isinstance(found, bytes):
         return found
     if isinstance(found, reparse.SymbolicLink):
-        return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_SYMLINK, of_link(found).pack()).pack()
+        return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_SYMLINK, of_link(found, posix=posix).pack()).pack()
     special = wire.NfsReparse(_KINDS.get(found.kind, 0), "", os.major(found.rdev), os.minor(found.rdev))
     return wire.ReparseDataBuffer(wire.IO_REPARSE_TAG_NFS, special.pack()).pack()
 

@@ -6,14 +6,13 @@ Owners are told as S-1-22-1-uid and S-1-22-2-gid, which a client understands wit
 
 from __future__ import annotations
 
-from stat import S_IFDIR, S_IFLNK, S_IFMT
+from stat import S_IFDIR, S_IMODE
 from typing import TYPE_CHECKING, Final
 
 from smbd.wire.constants import SMB2_CREATE_TAG_POSIX, SMB2_RETURN_SINGLE_ENTRY
 from smbd.wire.create_contexts import PosixRequest, PosixResponse
 from smbd.wire.fscc.fs_info import FilePosixFsInformation
 from smbd.wire.fscc.posix import FilePosixInformation, PosixDirectoryEncoder, to_wire_mode
-from smbd.wire.fscc.reparse import IO_REPARSE_TAG_SYMLINK
 from vfs.fsa import query_fs, query_info
 from vfs.fsa.stat import DirEntry
 from vfs.ntstatus import STATUS_BUFFER_OVERFLOW, NTStatusError, from_oserror
@@ -67,7 +66,7 @@ def answer(file: FileObject) -> bytes:
     return PosixResponse(
         status.nlink,
         stat.reparse_tag,
-        _mode(status.mode, stat.reparse_tag),
+        _mode(status.mode, stat.reparse_kind),
         unix_user_sid(status.uid),
         unix_group_sid(status.gid),
     ).pack()
@@ -93,7 +92,7 @@ def of_file(file: FileObject) -> tuple[bytes, int]:
         status.dev & _DEVICE_MASK,
         status.nlink,
         stat.reparse_tag,
-        _mode(status.mode, stat.reparse_tag),
+        _mode(status.mode, stat.reparse_kind),
         unix_user_sid(status.uid),
         unix_group_sid(status.gid),
     ).pack()
@@ -160,14 +159,12 @@ def _of_entry(entry: DirEntry) -> FilePosixInformation:
         found.inode = status.ino
         found.device_id = status.dev & _DEVICE_MASK
         found.number_of_links = status.nlink
-        found.mode = _mode(status.mode, entry.reparse_tag)
+        found.mode = to_wire_mode(status.mode)
         found.owner = unix_user_sid(status.uid)
         found.group = unix_group_sid(status.gid)
     return found
 
 
-def _mode(mode: int, reparse_tag: int) -> int:
-    """Return the mode as it is sent; a reparse point that stands for a symbolic link is one."""
-    if reparse_tag == IO_REPARSE_TAG_SYMLINK:
-        mode = mode - S_IFMT(mode) | S_IFLNK
-    return to_wire_mode(mode)
+def _mode(mode: int, reparse_kind: int) -> int:
+    """Return the mode as it is sent; a reparse point has the type that it stands for."""
+    return to_wire_mode(S_IMODE(mode) | reparse_kind if reparse_kind else mode)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from smbd.wire.constants import (
+    FSCTL_GET_REPARSE_POINT,
+    FSCTL_SET_REPARSE_POINT,
     SMB2_0_INFO_FILESYSTEM,
     SMB2_0_INFO_SECURITY,
     SMB2_CREATE,
@@ -24,7 +26,16 @@ from smbd.wire.fscc.file_info import FileDispositionInformation
 from smbd.wire.fscc.fs_info import FilePosixFsInformation
 from smbd.wire.fscc.name_info import FileRenameInformation
 from smbd.wire.fscc.posix import FilePosixInformation, to_wire_mode, unpack_posix_entries
-from smbd.wire.fscc.reparse import IO_REPARSE_TAG_SYMLINK
+from smbd.wire.fscc.reparse import (
+    IO_REPARSE_TAG_AF_UNIX,
+    IO_REPARSE_TAG_DEDUP,
+    IO_REPARSE_TAG_LX_BLK,
+    IO_REPARSE_TAG_NFS,
+    IO_REPARSE_TAG_SYMLINK,
+    NfsReparse,
+    ReparseDataBuffer,
+    SymbolicLinkReparse,
+)
 from smbd.wire.negotiate_contexts import NegotiateContext
 from smbd.wire.query_directory import QueryDirectoryResponse
 from tests.servers import server_class
@@ -39,6 +50,9 @@ from vfs.constants import (
     FILE_OPEN,
     FILE_OPEN_IF,
     FILE_OPEN_REPARSE_POINT,
+    NFS_SPECFILE_CHR,
+    NFS_SPECFILE_FIFO,
+    SYMLINK_FLAG_RELATIVE,
 )
 from vfs.security import SE_DACL_PRESENT, SE_SELF_RELATIVE, Acl, SecurityDescriptor, allow
 from vfs.sid import SID_NFS_MODE, SID_NULL, unix_group_sid, unix_user_sid
@@ -312,9 +326,10 @@ def test_buffer_for_no_entry(tree):
         assert response.status == nt.STATUS_BUFFER_OVERFLOW
 
 
-def test_links_are_not_followed(tree, root):
-    (root / "target").touch()
-    (root / "link").symlink_to("target")
+@pytest.mark.parametrize("target", ["target", "dir/target", "/dir/target", "a\\b"])
+def test_links_are_not_followed(tree, root, target):
+    (root / "link").symlink_to(target)
+    flags = 0 if target.startswith("/") else SYMLINK_FLAG_RELATIVE
     contexts = {SMB2_CREATE_TAG_POSIX: PosixRequest(0).pack()}
     request = CreateRequest(
         name="link", desired_access=FILE_READ_ATTRIBUTES, create_disposition=FILE_OPEN, contexts=contexts
@@ -322,10 +337,35 @@ def test_links_are_not_followed(tree, root):
     response = tree.send(SMB2_CREATE, request).recv()
     assert response.status == nt.STATUS_STOPPED_ON_SYMLINK
     error = ErrorResponse.unpack(response.pdu)
-    assert SymbolicLinkError.unpack(error.contexts[0].data).substitute_name == "target"
+    found = SymbolicLinkError.unpack(error.contexts[0].data)
+    assert (found.substitute_name, found.flags) == (target, flags)
     with open_posix(tree, "link", access=FILE_READ_ATTRIBUTES, options=FILE_OPEN_REPARSE_POINT) as link:
         assert answer(link).reparse_tag == IO_REPARSE_TAG_SYMLINK
         assert answer(link).mode == to_wire_mode(stat.S_IFLNK | 0o777)
+        point = SymbolicLinkReparse.unpack(ReparseDataBuffer.unpack(link.ioctl(FSCTL_GET_REPARSE_POINT)).data)
+    assert (point.substitute_name, point.flags) == (target, flags)
+
+
+@pytest.mark.parametrize(
+    ("tag", "data", "kind"),
+    [
+        (IO_REPARSE_TAG_NFS, NfsReparse(NFS_SPECFILE_FIFO).pack(), stat.S_IFIFO),
+        (IO_REPARSE_TAG_NFS, NfsReparse(NFS_SPECFILE_CHR, "", 1, 3).pack(), stat.S_IFCHR),
+        (IO_REPARSE_TAG_LX_BLK, b"", stat.S_IFBLK),
+        (IO_REPARSE_TAG_AF_UNIX, b"", stat.S_IFSOCK),
+        (IO_REPARSE_TAG_SYMLINK, SymbolicLinkReparse("a", "a", SYMLINK_FLAG_RELATIVE).pack(), stat.S_IFLNK),
+        (IO_REPARSE_TAG_NFS, b"", stat.S_IFREG),
+        (IO_REPARSE_TAG_DEDUP, b"", stat.S_IFREG),
+    ],
+)
+def test_mode_tells_what_a_reparse_point_stands_for(tree, root, tag, data, kind):
+    with open_posix(tree, "point", FILE_CREATE, 0o640) as file:
+        file.ioctl(FSCTL_SET_REPARSE_POINT, ReparseDataBuffer(tag, data).pack())
+        assert FilePosixInformation.unpack(file.query_info(POSIX_CLASS)).mode == to_wire_mode(kind | 0o640)
+    with open_posix(tree, "point", options=FILE_OPEN_REPARSE_POINT) as file:
+        assert answer(file).mode == to_wire_mode(kind | 0o640)
+    with open_posix(tree, "") as directory:
+        assert entries(directory)["point"].mode == to_wire_mode(kind | 0o640)
 
 
 def test_name_goes_though_others_have_it_open(tree, root):
@@ -376,7 +416,7 @@ def test_rename_to_any_name(tree, root):
         assert {path.name for path in root.iterdir()} == {"d", "a\\b"}
 
 
-@pytest.mark.parametrize("mode", [0o400, 0o754])
+@pytest.mark.parametrize("mode", [0o400, 0o754, 0o4711, 0o1640])
 def test_chmod(tree, root, mode):
     acl = Acl((allow(SID_NFS_MODE.child(0o100000 | mode), 0),))
     descriptor = SecurityDescriptor(None, None, acl, None, SE_SELF_RELATIVE | SE_DACL_PRESENT).pack()

@@ -24,7 +24,6 @@ from smbd.wire.fscc.reparse import (
     IO_REPARSE_TAG_LX_FIFO,
     IO_REPARSE_TAG_NFS,
     IO_REPARSE_TAG_SYMLINK,
-    NFS_SPECFILE_FIFO,
     NfsReparse,
     ReparseDataBuffer,
     SymbolicLinkReparse,
@@ -43,6 +42,7 @@ from vfs.constants import (
     FILE_DIRECTORY_FILE,
     FILE_OPEN_IF,
     FILE_OPEN_REPARSE_POINT,
+    NFS_SPECFILE_FIFO,
     FileIdBothDirectoryInformation,
 )
 

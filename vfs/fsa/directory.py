@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import stat as stat_module
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from vfs.access import (
     FILE_APPEND_DATA,
@@ -269,7 +272,9 @@ class DirectoryScan:
         reparse_tag = 0
         if file_attributes & FILE_ATTRIBUTE_REPARSE_POINT and raw:
             path = self._fo.path
-            reparse_tag = reparse.tag_of_entry(volume, path + b"/" + raw if path else raw, stat)
+            reparse_tag, kind = reparse.look_at_entry(volume, path + b"/" + raw if path else raw, stat)
+            if kind and volume.options.posix:
+                stat = msgspec.structs.replace(stat, mode=stat_module.S_IMODE(stat.mode) | kind)
         return (
             shown,
             self._short_name(shown) if self.with_short_names else "",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _KEEP: Final = -1
 _PERMISSIONS: Final = 0o777
+_SPECIAL: Final = 0o7000  # set-user-id, set-group-id, sticky
 
 
 def apply(fo: FileObject, descriptor: SecurityDescriptor) -> None:
@@ -84,17 +85,25 @@ def mode_of(descriptor: SecurityDescriptor) -> int | None:
     """Return the mode that a client with the POSIX extensions sets by a DACL for S-1-5-88-3-mode alone; else None."""
     aces = () if descriptor.dacl is None else descriptor.dacl.aces
     if len(aces) == 1 and (sid := aces[0].sid) is not None and sid.in_domain(SID_NFS_MODE):
-        return sid.rid & _PERMISSIONS
+        return sid.rid & (_SPECIAL | _PERMISSIONS)
     return None
 
 
 def change_mode(fo: FileObject, mode: int) -> None:
-    """Set the permission bits of the file; a stored descriptor that says otherwise ends with that.
+    """Set the mode of the file; a stored descriptor that says otherwise ends with that.
+
+    Whoever may change the permissions but is not the owner can take set-user-id, set-group-id and sticky away, not add
+    them: what runs with them would be his.
 
     Raises:
-        OSError: they cannot be set.
+        OSError: it cannot be set.
     """
-    _as_owner(lambda: fo.volume.backend.fchmod(fo.fd, mode))
+    backend = fo.volume.backend
+    try:
+        backend.fchmod(fo.fd, mode)
+    except PermissionError:
+        with credentials.as_root():
+            backend.fchmod(fo.fd, mode & (_PERMISSIONS | backend.stat(fo.fd).mode))
     fo.refresh()
 
 

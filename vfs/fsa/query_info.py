@@ -88,7 +88,7 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
         else:
             result = known.file_stat or _note_stat(fo, known)
         if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
-            result.reparse_tag = reparse.tag_of(fo)
+            result.reparse_tag, result.reparse_kind = reparse.look(fo)
         if with_ea_size:
             if known.ea_size < 0:
                 known.ea_size = ea.size(fo)

@@ -16,8 +16,18 @@ from vfs.access import FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from vfs.constants import (
     FILE_ATTRIBUTE_REPARSE_POINT,
     FILE_NOTIFY_CHANGE_ATTRIBUTES,
+    IO_REPARSE_TAG_AF_UNIX,
+    IO_REPARSE_TAG_LX_BLK,
+    IO_REPARSE_TAG_LX_CHR,
+    IO_REPARSE_TAG_LX_FIFO,
+    IO_REPARSE_TAG_LX_SYMLINK,
     IO_REPARSE_TAG_NFS,
     IO_REPARSE_TAG_SYMLINK,
+    NFS_SPECFILE_BLK,
+    NFS_SPECFILE_CHR,
+    NFS_SPECFILE_FIFO,
+    NFS_SPECFILE_LNK,
+    NFS_SPECFILE_SOCK,
 )
 from vfs.fsa import attributes, delete
 from vfs.notify import trigger
@@ -46,6 +56,23 @@ XATTR_NAME: Final = "user.SmbReparse"
 _TAG: Final = struct.Struct("<I")
 _MICROSOFT_TAG: Final = 0x80000000
 _GUID: Final = slice(8, 24)
+_INODE_TYPE: Final = slice(8, 16)  # of the NFS tag
+#: What a reparse point stands for in Unix, by its tag or by the type that the NFS tag names.
+_KINDS: Final = {
+    IO_REPARSE_TAG_SYMLINK: stat_module.S_IFLNK,
+    IO_REPARSE_TAG_LX_SYMLINK: stat_module.S_IFLNK,
+    IO_REPARSE_TAG_LX_CHR: stat_module.S_IFCHR,
+    IO_REPARSE_TAG_LX_BLK: stat_module.S_IFBLK,
+    IO_REPARSE_TAG_LX_FIFO: stat_module.S_IFIFO,
+    IO_REPARSE_TAG_AF_UNIX: stat_module.S_IFSOCK,
+}
+_NFS_KINDS: Final = {
+    NFS_SPECFILE_LNK: stat_module.S_IFLNK,
+    NFS_SPECFILE_CHR: stat_module.S_IFCHR,
+    NFS_SPECFILE_BLK: stat_module.S_IFBLK,
+    NFS_SPECFILE_FIFO: stat_module.S_IFIFO,
+    NFS_SPECFILE_SOCK: stat_module.S_IFSOCK,
+}
 
 
 class SymbolicLink(NamedTuple):
@@ -93,6 +120,13 @@ def _tag_of(point: bytes) -> int:
     return tag
 
 
+def _kind_of(point: bytes) -> int:
+    tag = _tag_of(point)
+    if tag == IO_REPARSE_TAG_NFS:
+        return _NFS_KINDS.get(int.from_bytes(point[_INODE_TYPE], "little"), 0)
+    return _KINDS.get(tag, 0)
+
+
 def _stored(backend: PosixBackend, fd: int) -> bytes | None:
     point = backend.fgetxattr(fd, XATTR_NAME)
     return point if point is not None and len(point) >= _TAG.size else None
@@ -118,35 +152,42 @@ def query(fo: FileObject) -> bytes | SymbolicLink | SpecialFile:
     return point
 
 
-def tag_of(fo: FileObject) -> int:
-    """Return the tag of the reparse point that `fo` is; 0 if it is none.
+def look(fo: FileObject) -> tuple[int, int]:
+    """Return the tag of the reparse point that `fo` is, and the type of file (S_IF*) it stands for in Unix; 0: none.
 
     Raises:
         NTStatusError: what the system call said.
     """
-    if fo.stat.is_symlink:
-        return IO_REPARSE_TAG_SYMLINK
-    if not (fo.stat.is_regular or fo.stat.is_directory):
-        return IO_REPARSE_TAG_NFS
+    of_itself = _of_itself(fo.stat)
+    if of_itself is not None:
+        return of_itself
     try:
         point = _stored(fo.volume.backend, fo.fd)
     except OSError as error:
         raise from_oserror(error, "reparse point") from None
-    return 0 if point is None else _tag_of(point)
+    return (0, 0) if point is None else (_tag_of(point), _kind_of(point))
 
 
-def tag_of_entry(volume: Volume, path: bytes, stat: Stat) -> int:
-    """Return the tag of what is at `path`, whose attributes say that it is a reparse point; 0 if it is none after all.
+def look_at_entry(volume: Volume, path: bytes, stat: Stat) -> tuple[int, int]:
+    """Return the same as `look` of what is at `path`, whose attributes say that it is a reparse point.
 
     Raises:
         OSError: it cannot be looked at.
     """
-    if stat.is_symlink:
-        return IO_REPARSE_TAG_SYMLINK
-    if not (stat.is_regular or stat.is_directory):
-        return IO_REPARSE_TAG_NFS
+    of_itself = _of_itself(stat)
+    if of_itself is not None:
+        return of_itself
     point = _at(volume.backend, path)
-    return 0 if point is None else _tag_of(point)
+    return (0, 0) if point is None else (_tag_of(point), _kind_of(point))
+
+
+def _of_itself(stat: Stat) -> tuple[int, int] | None:
+    """Return tag and type of what the file system has as such; None of regular files and directories."""
+    if stat.is_symlink:
+        return IO_REPARSE_TAG_SYMLINK, stat_module.S_IFLNK
+    if stat.is_regular or stat.is_directory:
+        return None
+    return IO_REPARSE_TAG_NFS, stat_module.S_IFMT(stat.mode)
 
 
 def _at(backend: PosixBackend, path: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ class FileStat(msgspec.Struct, gc=False):
     Attributes:
         index_number: 64-bit file id.
         reparse_tag: of a reparse point, else 0.
+        reparse_kind: the type of file (S_IF*) that a reparse point stands for in Unix, 0 if none.
     """
 
     creation_time: int
@@ -31,6 +32,7 @@ class FileStat(msgspec.Struct, gc=False):
     ea_size: int
     volume_serial: int
     reparse_tag: int = 0
+    reparse_kind: int = 0
 
 
 class StreamInfo(msgspec.Struct, gc=False):
@@ -45,7 +47,8 @@ class DirEntry(msgspec.Struct, gc=False):
     """One entry of a directory listing ([MS-FSCC] 2.4.10, 2.4.20 and their kin).
 
     Attributes:
-        stat: status of the file, in the POSIX view of a share only; None of the directory above its root.
+        stat: status of the file, in the POSIX view of a share only, with the type that a reparse point stands for; None
+            of the directory above its root.
     """
 
     name: str

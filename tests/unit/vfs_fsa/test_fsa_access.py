@@ -25,7 +25,7 @@ from vfs.access import (
     WRITE_DAC,
 )
 from vfs.constants import DACL_SECURITY_INFORMATION, FILE_DELETE_ON_CLOSE, FILE_OPEN_IF
-from vfs.fsa import access_check, close, security
+from vfs.fsa import access_check, close, posix_permissions, security
 from vfs.posix import credentials, posix_acl
 from vfs.posix.posix_acl import ACL_GROUP_OBJ, ACL_MASK, ACL_OTHER, ACL_USER, ACL_USER_OBJ, PosixAce
 from vfs.posix.syscalls import Stat
@@ -97,6 +97,22 @@ def test_others_files(share: Share, as_user: Become) -> None:
     assert (
         status_of(lambda: share.open("secret", ACCESS_SYSTEM_SECURITY, token=token)) == nt.STATUS_PRIVILEGE_NOT_HELD
     )
+
+
+@needs_root
+def test_only_the_owner_adds_set_user_id(share: Share, as_user: Become) -> None:
+    path = share.root / "file"
+    path.touch(0o1666)
+    path.chmod(0o1666)
+    fo = share.open("file", WRITE_DAC)
+    as_user(BOB)
+    posix_permissions.change_mode(fo, 0o4755)
+    assert fo.stat.mode & 0o7777 == 0o755
+    credentials.become_root()
+    os.chown(path, ALICE.uid, ALICE.gid)
+    as_user(ALICE)
+    posix_permissions.change_mode(fo, 0o4755)
+    assert fo.stat.mode & 0o7777 == 0o4755
 
 
 @needs_root

@@ -14,6 +14,7 @@ from smbd.wire.fscc import ea, file_info, name_info, notify, posix, quota, repar
 from smbd.wire.fscc.chain import pack_chain, walk_chain
 from smbd.wire.transform import CompressedPayload, is_chained, pack_pattern, unpack_pattern
 from tests.unit.wire.strategies import TEXT, instances
+from vfs import constants
 
 QUICK = settings(max_examples=20, deadline=None, derandomize=True, database=None)
 
@@ -154,10 +155,10 @@ def test_sizes(cls, size):
 @pytest.mark.parametrize(
     "value",
     [
-        reparse.NfsReparse(reparse.NFS_SPECFILE_LNK, "target"),
-        reparse.NfsReparse(reparse.NFS_SPECFILE_CHR, "", 5, 1),
-        reparse.NfsReparse(reparse.NFS_SPECFILE_BLK, "", 8, 0),
-        reparse.NfsReparse(reparse.NFS_SPECFILE_FIFO),
+        reparse.NfsReparse(constants.NFS_SPECFILE_LNK, "target"),
+        reparse.NfsReparse(constants.NFS_SPECFILE_CHR, "", 5, 1),
+        reparse.NfsReparse(constants.NFS_SPECFILE_BLK, "", 8, 0),
+        reparse.NfsReparse(constants.NFS_SPECFILE_FIFO),
     ],
 )
 def test_nfs_reparse(value):
