@@ -13,6 +13,7 @@ from messaging.server_id import ServerId
 from smbd.auth.context import AuthContext
 from smbd.config.loadparm import Config, ShareParams
 from smbd.eventloop import EventLoop
+from smbd.smb2.overlapped import OverlappedWriter
 from smbd.xsrv import scavenging
 from smbd.xsrv.databases import Databases
 from vfs.locking.kernel_oplock import KernelOplocks
@@ -36,6 +37,7 @@ class ServerContext:
         notifier: change notification; None without `change notify`.
         client: the client that this worker serves, once it is known.
         names: the names of the helper daemons; opened by who asks first.
+        overlapped: writes what is large while the next message is received.
         server_guid: ServerGuid of NEGOTIATE, the same in all workers of one server.
         start_time: when the parent started, FILETIME.
     """
@@ -73,6 +75,7 @@ class ServerContext:
         self.start_time = start_time
         self.client: Client | None = None
         self.names: Names | None = None
+        self.overlapped = OverlappedWriter(loop)
         self._kernel_oplocks: KernelOplocks | None = None
         self.on_reload: list[Callable[[Config], None]] = []
 

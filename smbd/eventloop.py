@@ -20,7 +20,6 @@ from _thread import allocate_lock, start_new_thread
 from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, TypeVar
 
 from messaging.waiter import Waiter
@@ -82,36 +81,52 @@ class Chore:
     The thread starts with the first run and lasts as long as the process.
     """
 
-    __slots__ = ("_function", "_loop", "_start", "_started", "_waiter")
+    __slots__ = ("_end", "_error", "_function", "_loop", "_running", "_start", "_started", "_waiter")
 
     def __init__(self, loop: EventLoop, function: Callable[[], object]) -> None:
         self._loop = loop
         self._function = function
-        self._start = allocate_lock()
+        self._start, self._end = allocate_lock(), allocate_lock()
         self._start.acquire()
-        self._started = False
+        self._end.acquire()
+        self._started = self._running = False
+        self._error: Exception | None = None
         self._waiter: Waiter[None] = Waiter()
 
     def run(self) -> Waiter[None]:
         """Run the function once more, after its last end; the `Waiter` completes through the loop."""
         self._waiter = Waiter()
+        self._running = True
         if not self._started:
             self._started = True
             start_new_thread(self._main, ())
         self._start.release()
         return self._waiter
 
+    def finish(self) -> None:
+        """Wait for the end of the run under way, if there is one; its `Waiter` completes at once."""
+        if self._running:
+            self._end.acquire()
+            self._deliver()
+
     def _main(self) -> None:
         while True:
             self._start.acquire()
-            error: Exception | None = None
             try:
                 self._function()
-            except Exception as caught:  # noqa: BLE001 - handed to whoever awaits the result
-                error = caught
-            self._loop.call_from_thread(partial(self._deliver, error))
+            except Exception as error:  # noqa: BLE001 - handed to whoever awaits the result
+                self._error = error
+            self._end.release()
+            self._loop.call_from_thread(self._on_end)
 
-    def _deliver(self, error: Exception | None) -> None:
+    def _on_end(self) -> None:
+        # Who waited in `finish` has seen that end, and there may be another run by now.
+        if self._running and self._end.acquire(blocking=False):
+            self._deliver()
+
+    def _deliver(self) -> None:
+        self._running = False
+        error, self._error = self._error, None
         if error is not None:
             self._waiter.set_exception(error)
         else:

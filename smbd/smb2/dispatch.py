@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import CoroutineType
 from typing import Any, Final
 
-from messaging.waiter import Cancelled
+from messaging.waiter import Cancelled, Waiter
 from smbd.smb2 import (
     change_notify,
     close,
@@ -87,7 +88,7 @@ class Command:
         checks_signature: unsigned, it is refused where signatures are required; not for the making of a session.
     """
 
-    handler: Callable[[Request], Result | AsyncResult]
+    handler: Callable[[Request], Result | AsyncResult | Waiter[bytes]]
     needs_session: bool = True
     needs_tcon: bool = True
     when_expired: bool = False
@@ -227,6 +228,8 @@ def _run(request: Request, chain: Chain | None) -> bool:
     """Run one request as far as it goes; False if it waits."""
     try:
         command = _authorise(request)
+        if request.connection.overlapped is not None:
+            request.connection.overlapped.finish()
         result = command.handler(request)
     except ProtocolViolation:
         raise
@@ -238,9 +241,22 @@ def _run(request: Request, chain: Chain | None) -> bool:
         respond.send(request, STATUS_SUCCESS, result)  # type: ignore[arg-type]  # a body
     elif kind is CoroutineType:
         return _step(request, result, command.grace, chain)  # type: ignore[arg-type]  # as it says
+    elif kind is Waiter:
+        result.add_done_callback(partial(_answer, request))  # type: ignore[union-attr]  # as it says
     else:
-        _complete(request, result)  # type: ignore[arg-type]  # not a coroutine
+        _complete(request, result)  # type: ignore[arg-type]  # neither a coroutine nor a Waiter
     return True
+
+
+def _answer(request: Request, waiter: Waiter[Any]) -> None:
+    """Send what another thread has done meanwhile."""
+    try:
+        result = waiter.result()
+    except Exception as error:  # noqa: BLE001 - every failure becomes a response
+        _finish(request, *_failure(request, error))
+    else:
+        _complete(request, result)
+    request.connection.transport.flush()
 
 
 def _step(request: Request, coroutine: AsyncResult, grace: float | None, chain: Chain | None) -> bool:

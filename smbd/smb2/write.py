@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from messaging.waiter import Waiter
 from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
+from smbd.smb2.overlapped import OVERLAP_MIN, can_overlap
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CHANNEL_NONE,
@@ -21,7 +23,7 @@ _MAX_OFFSET: Final = (1 << 63) - 1
 _THROUGH: Final = SMB2_WRITEFLAG_WRITE_THROUGH | SMB2_WRITEFLAG_WRITE_UNBUFFERED
 
 
-def handle(request: Request) -> Result | AsyncResult:
+def handle(request: Request) -> Result | AsyncResult | Waiter[bytes]:
     """Write; with WRITE_THROUGH, of the request or of the open, answer only when the data are on stable storage.
 
     Raises:
@@ -43,8 +45,13 @@ def handle(request: Request) -> Result | AsyncResult:
     file = opened.file
     if file is None:
         raise NTStatusError(STATUS_INVALID_PARAMETER)
+    through = message.flags & _THROUGH or file.create_options & FILE_WRITE_THROUGH or file.volume.options.sync_always
+    if length >= OVERLAP_MIN and not through and can_overlap(request):
+        rest = write.write_apart(file, message.offset, memoryview(data))
+        if rest is not None:
+            return request.connection.ctx.overlapped.start(request, opened, rest, WriteResponse(length).pack())
     count = write.write(file, message.offset, memoryview(data))
-    if message.flags & _THROUGH or file.create_options & FILE_WRITE_THROUGH or file.volume.options.sync_always:
+    if through:
         return _sync(request, file, count)
     return WriteResponse(count).pack()
 

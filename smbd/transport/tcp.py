@@ -80,6 +80,7 @@ class TcpTransport:
         self._max_message = max_message
         self._buffer_size = max_message + HEADROOM
         self._in = anonymous(self._buffer_size)
+        self._in_spare: memoryview | None = None
         self._in_limit = self._buffer_size - SEAL_SPARE
         self._in_end = 0
         self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
@@ -143,6 +144,21 @@ class TcpTransport:
 
     # receiving
 
+    def more_has_come(self) -> bool:
+        """Tell whether the client has sent more than was received so far."""
+        if self.closed:
+            return False
+        waiting: int = _INT.unpack(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(_INT.size)))[0]
+        return waiting > 0
+
+    def keep_received(self) -> None:
+        """Receive elsewhere from now on: the message that is handled stays as it is until the next call of this.
+
+        Once in a delivery, which a message larger than one chunk makes sure of.
+        """
+        spare, self._in_spare = self._in_spare, self._in
+        self._in = anonymous(self._buffer_size) if spare is None else spare
+
     def _on_readable(self) -> None:
         view, end = self._in, self._in_end
         want = self._needed or _RECEIVE_CHUNK
@@ -195,8 +211,8 @@ class TcpTransport:
                 return
             start = begin + length
         self._in_end = rest = end - start
-        if rest and start:
-            view[:rest] = view[start:end]
+        if rest and (start or view is not self._in):
+            self._in[:rest] = view[start:end]
 
     def _accept_netbios_session(self) -> None:
         """Answer what a client of port 139 begins with (RFC 1002 4.3); whatever name it calls is ours."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from smbd.auth.context import AuthContext
     from smbd.crypto.signing import Signer
     from smbd.gensec import Acceptor
+    from smbd.smb2.overlapped import OverlappedWriter
     from smbd.smb2.pending import Pending
     from smbd.xsrv.client import Client
     from smbd.xsrv.session import Session
@@ -78,6 +79,7 @@ class Connection:
         pending: MessageId -> request that waits.
         ended: SessionId -> signer of sessions that ended on another of their channels; requests that were on their
             way here are refused with a signature.
+        overlapped: what writes data of a request that came over this connection, else None.
         active: there was a request with a session since somebody has looked.
         last_active: loop time at which it was last found active.
     """
@@ -112,6 +114,7 @@ class Connection:
         self.setups: dict[int, Setup] = {}
         self.pending: dict[int, Pending] = {}
         self.ended: dict[int, Signer] = {}
+        self.overlapped: OverlappedWriter | None = None
         self.active = False
         self.last_active = ctx.loop.now()
         self._async_id = 0

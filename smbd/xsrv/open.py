@@ -22,6 +22,7 @@ from vfs.ntstatus import STATUS_INSUFFICIENT_RESOURCES, STATUS_SUCCESS, NTStatus
 
 if TYPE_CHECKING:
     from smbd.rpc.pipe import Pipe
+    from smbd.smb2.overlapped import OverlappedWriter
     from smbd.smb2.pending import Pending
     from smbd.xsrv.app_instance import InstanceOpen
     from smbd.xsrv.session import Session
@@ -89,7 +90,7 @@ class Open(msgspec.Struct, eq=False):
     recorded: bool = False
     pipe: Pipe | None = None
     scan: DirectoryScan | None = None
-    pending: set[Pending] = set()
+    pending: set[Pending | OverlappedWriter] = set()
     channel_sequence: int = 0
     create_guid: bytes = b""
     app_instance_id: bytes = b""

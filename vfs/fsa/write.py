@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
@@ -83,6 +84,39 @@ def write(fo: FileObject, offset: int, view: memoryview) -> int:
     except OSError as error:
         raise from_oserror(error, "write") from None
     return length
+
+
+def write_apart(fo: FileObject, offset: int, view: memoryview) -> Callable[[], None] | None:
+    """Check a write as `write` does; return what puts the data into the file, for another thread to call.
+
+    That thread has to be the user whose request it is. None if more remains to be done than just that: `write` does.
+
+    Raises:
+        NTStatusError: as `write`, and so does what is returned.
+    """
+    if (
+        fo.stream is not None
+        or fo.is_directory
+        or not fo.written
+        or not fo.granted_access & FILE_WRITE_DATA
+        or not fo.file_attributes & FILE_ATTRIBUTE_ARCHIVE
+        or fo.sticky_write_time is not None
+        or fo.sticky_change_time is not None
+        or fo.volume.options.strict_allocate
+        or offset + len(view) > NTFS_MAX_FILE_SIZE
+    ):
+        return None
+    lock.check_access(fo, offset, len(view), write=True)
+    contend_level2(fo)
+    fo.position = offset + len(view)
+    return partial(_put, fo.volume.backend.pwrite, fo.fd, offset, view)
+
+
+def _put(pwrite: Callable[[int, memoryview, int], int], fd: int, offset: int, view: memoryview) -> None:
+    try:
+        _write_rest(pwrite, fd, offset, view)
+    except OSError as error:
+        raise from_oserror(error, "write") from None
 
 
 def _write_rest(pwrite: Callable[[int, memoryview, int], int], fd: int, offset: int, view: memoryview) -> None:

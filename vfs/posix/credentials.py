@@ -1,7 +1,8 @@
 """The identity of system calls: switched lazily, by raw system calls of this thread alone.
 
 glibc's set*id functions signal every thread of the process; with the threads of the message bus that costs ten
-times the system calls. The worker does its file work on one thread, so only that thread has to change.
+times the system calls. The worker does its file work on one thread, so only that thread has to change; another that
+works for users has a `ThreadIdentity` of its own.
 
 The identity of the last request stays; the next request with the same one costs nothing. Only effective ids
 change, the real and the saved user stay root, which is what allows to switch again.
@@ -28,16 +29,34 @@ class CredentialsError(RuntimeError):
     """A switch failed half-way: the process must not serve another request."""
 
 
-class _State:
+class ThreadIdentity:
+    """Who one thread is. That of the worker's own is kept here and used by the functions below.
+
+    Attributes:
+        enabled: the thread can switch: the process was started as root.
+        current: the identity last switched to; None before the first switch or after a failed one.
+        switches: how often that was.
+    """
+
     __slots__ = ("current", "enabled", "switches")
 
     def __init__(self) -> None:
-        self.enabled = os.getuid() == 0 and os.geteuid() == 0
+        self.enabled = os.getuid() == 0
         self.current: UnixToken | None = None
         self.switches = 0
 
+    def impersonate(self, token: UnixToken) -> None:
+        """Run the system calls of the calling thread, whose identity this is, as `token` from now on.
 
-_state = _State()
+        Raises:
+            CredentialsError: the kernel refused or an id is out of range; the identity is undefined then.
+        """
+        if token is self.current or token == self.current or not self.enabled:
+            return
+        _switch(self, token)
+
+
+_state = ThreadIdentity()
 
 
 def can_switch() -> bool:
@@ -71,7 +90,7 @@ def become_root() -> None:
     impersonate(ROOT_TOKEN)
 
 
-def _switch(state: _State, token: UnixToken) -> None:
+def _switch(state: ThreadIdentity, token: UnixToken) -> None:
     uid, gid, groups = token
     old = state.current
     state.current = None

@@ -156,6 +156,31 @@ def test_a_chore_runs_in_the_same_thread_each_time(loop):
     assert ends[2].result() is None
 
 
+def test_who_cannot_go_on_before_a_chore_has_ended_waits_for_it(loop):
+    go, log = threading.Event(), []
+
+    def work():
+        go.wait()
+        log.append("work")
+
+    chore = loop.chore(work)
+    chore.finish()  # nothing is under way
+    first = chore.run()
+    first.add_done_callback(lambda _waiter: log.append("told"))
+    go.set()
+    chore.finish()
+    assert first.done
+    assert log == ["work", "told"]
+    go.clear()
+    second = chore.run()
+    loop.turn()  # the wake-up of the first run, which has been told already
+    assert not second.done
+    go.set()
+    while not second.done:
+        loop.turn()
+    assert log == ["work", "told", "work"]
+
+
 def test_a_signal_is_served_by_the_loop(loop):
     seen = []
     before = signal.getsignal(signal.SIGUSR1)

@@ -1,6 +1,7 @@
 """Framing, batching and back pressure over a real connection."""
 
 import os
+import select
 import socket
 import struct
 
@@ -64,6 +65,39 @@ def test_frames_arrive_whole_however_they_were_sent(pair):
         loop.turn()
     serve(loop, handler, len(payloads))
     assert handler.frames == payloads
+
+
+def test_a_message_that_is_kept_stays_while_others_arrive(pair):
+    client, handler, loop = pair
+    kept = []
+
+    def keep(view, start, length):
+        handler.frames.append(bytes(view[start : start + length]))
+        if length > 1000:
+            handler.transport.keep_received()
+            kept.append(view[start : start + length])
+
+    handler.transport._handler.on_frame = keep
+    payloads = [os.urandom(size) for size in (200_000, 5, 7, 200_000, 9, 200_000)]
+    client.sendall(b"".join(frame(payload) for payload in payloads[:4]))
+    serve(loop, handler, 4)
+    # What came behind the first one, even if with it, was received elsewhere, and so is half of the next.
+    assert bytes(kept[1]) == payloads[3]
+    client.sendall(frame(payloads[4]) + frame(payloads[5])[:100_000])
+    serve(loop, handler, 5)
+    assert bytes(kept[1]) == payloads[3]
+    client.sendall(frame(payloads[5])[100_000:])
+    serve(loop, handler, 6)
+    assert bytes(kept[1]) == payloads[3]
+    assert handler.frames == payloads
+
+
+def test_whether_more_has_come(pair):
+    client, handler, _ = pair
+    assert not handler.transport.more_has_come()
+    client.sendall(frame(b"more"))
+    select.select([handler.transport.fileno()], [], [])
+    assert handler.transport.more_has_come()
 
 
 def test_replies_of_one_batch_go_out_together(pair):

@@ -52,6 +52,29 @@ def test_switches_and_comes_back():
 
 
 @root_only
+def test_another_thread_has_an_identity_of_its_own():
+    def body():
+        credentials.impersonate(ALICE)
+        seen = []
+
+        def other():
+            mine = credentials.ThreadIdentity()
+            for token in (BOB, BOB, ALICE):
+                mine.impersonate(token)
+                seen.append(identity())
+            seen.append(mine.switches)
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        assert seen == [BOB, BOB, ALICE, 2]
+        assert identity() == ALICE
+        assert credentials.statistics() == {"switches": 1}
+
+    in_child(body)
+
+
+@root_only
 def test_only_this_thread_changes():
     def body():
         seen = []
@@ -137,7 +160,7 @@ def test_no_half_identity(token):
 
 
 def test_nothing_happens_without_root(monkeypatch):
-    state = credentials._State()
+    state = credentials.ThreadIdentity()
     state.enabled = False
     monkeypatch.setattr(credentials, "_state", state)
     before = identity()
