@@ -45,6 +45,9 @@ class WatchedDb(Db):
     Args:
         db: holds the records; its lock order and name are this one's.
         service: the watches of this process. None, for status tools, allows only to read.
+
+    Attributes:
+        raw: as `parse`, with the watchers in front if there are any: for who expects a value that nobody watches.
     """
 
     def __init__(self, db: Db, service: WatchService | None = None) -> None:
@@ -53,7 +56,7 @@ class WatchedDb(Db):
         self.lock_order = db.lock_order
         self.service = service
         self._raw_fetch = db.fetch_locked
-        self._raw_parse = db.parse
+        self.raw = self._raw_parse = db.parse
         if service is not None:
             service.add_db(self)
 

@@ -61,12 +61,13 @@ def answer(file: FileObject) -> bytes:
     Raises:
         NTStatusError: the file cannot be looked at.
     """
-    stat = query_info.stat(file)
+    query_info.stat(file)
+    tag, kind = query_info.reparse_point(file)
     status = file.stat
     return PosixResponse(
         status.nlink,
-        stat.reparse_tag,
-        _mode(status.mode, stat.reparse_kind),
+        tag,
+        _mode(status.mode, kind),
         unix_user_sid(status.uid),
         unix_group_sid(status.gid),
     ).pack()
@@ -79,6 +80,7 @@ def of_file(file: FileObject) -> tuple[bytes, int]:
         NTStatusError: the file cannot be looked at.
     """
     stat = query_info.stat(file)
+    tag, kind = query_info.reparse_point(file)
     status = file.stat
     data = FilePosixInformation(
         stat.creation_time,
@@ -91,8 +93,8 @@ def of_file(file: FileObject) -> tuple[bytes, int]:
         status.ino,
         status.dev & _DEVICE_MASK,
         status.nlink,
-        stat.reparse_tag,
-        _mode(status.mode, stat.reparse_kind),
+        tag,
+        _mode(status.mode, kind),
         unix_user_sid(status.uid),
         unix_group_sid(status.gid),
     ).pack()

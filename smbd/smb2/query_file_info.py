@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from smbd.rpc.pipe import Pipe
 from smbd.wire.buffer import Buffer
@@ -11,13 +12,12 @@ from smbd.wire.fixed import Fixed
 from smbd.wire.fscc import file_info, name_info
 from smbd.wire.fscc.ea import FullEaInformation, pack_full_ea, unpack_get_ea
 from smbd.wire.fscc.stream import StreamInformation, pack_streams
-from smbd.wire.query_info import QueryInfoRequest
 from vfs import constants
 from vfs.access import FILE_READ_ATTRIBUTES, FILE_READ_EA
 from vfs.fsa import ea, query_info
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
-    STATUS_ACCESS_DENIED,
+    STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_INFO_CLASS,
     STATUS_NO_EAS_ON_FILE,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -26,6 +26,11 @@ from vfs.ntstatus import (
 
 #: The bytes of an information and how many of them are its fixed part.
 Information: TypeAlias = tuple[Buffer, int]
+#: What makes the bytes of a class of the open, the size of the client's buffer and the input; how large that buffer has
+#: to be at least; and the access that the open needs.
+FileClass: TypeAlias = tuple[Callable[[FileObject, int, Buffer], Buffer], int, int]
+
+_encode_utf_16_le = codecs.utf_16_le_encode
 
 # Sizes of the C structures with one character of name, which is how Windows tells whether a buffer will do.
 _NAME_FIXED: Final = 8
@@ -39,6 +44,21 @@ _PIPE_END_SERVER: Final = 1
 _PIPE_QUOTA: Final = 4096
 _UNLIMITED: Final = 0xFFFFFFFF
 
+_BASIC: Final = file_info.FileBasicInformation.layout
+_STANDARD: Final = file_info.FileStandardInformation.layout
+_INTERNAL: Final = file_info.FileInternalInformation.layout
+_EA: Final = file_info.FileEaInformation.layout
+_ACCESS: Final = file_info.FileAccessInformation.layout
+_POSITION: Final = file_info.FilePositionInformation.layout
+_MODE: Final = file_info.FileModeInformation.layout
+_ALIGNMENT: Final = file_info.FileAlignmentInformation.layout
+_ALL: Final = name_info.FileAllInformation.layout
+_NETWORK_OPEN: Final = file_info.FileNetworkOpenInformation.layout
+_ATTRIBUTE_TAG: Final = file_info.FileAttributeTagInformation.layout
+_COMPRESSION: Final = file_info.FileCompressionInformation.layout
+_ID: Final = file_info.FileIdInformation.layout
+_STANDARD_LINK: Final = file_info.FileStandardLinkInformation.layout
+
 
 def whole(information: Fixed) -> Information:
     """Return an information that has only fixed fields: it fits whole or not at all."""
@@ -46,82 +66,58 @@ def whole(information: Fixed) -> Information:
     return data, len(data)
 
 
-class FileClass(NamedTuple):
-    """How one class is answered: what makes it, and the access that the open needs for it."""
-
-    make: Callable[[FileObject], Information]
-    access: int = 0
-
-
-def _basic(file: FileObject) -> Information:
+def _basic(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file)
-    return whole(
-        file_info.FileBasicInformation(
-            stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes
-        )
+    return _BASIC.pack(
+        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes
     )
 
 
-def _standard(file: FileObject) -> Information:
+def _standard(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file)
-    return whole(
-        file_info.FileStandardInformation(
-            stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory
-        )
+    return _STANDARD.pack(
+        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory
     )
 
 
-def _internal(file: FileObject) -> Information:
-    return whole(file_info.FileInternalInformation(query_info.stat(file).index_number))
+def _internal(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _INTERNAL.pack(query_info.stat(file).index_number)
 
 
-def _ea_size(file: FileObject) -> Information:
-    return whole(file_info.FileEaInformation(query_info.ea_size(file)))
+def _ea_size(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _EA.pack(query_info.ea_size(file))
 
 
-def _access(file: FileObject) -> Information:
-    return whole(file_info.FileAccessInformation(file.granted_access))
+def _access(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _ACCESS.pack(file.granted_access)
 
 
-def _position(file: FileObject) -> Information:
-    return whole(file_info.FilePositionInformation(file.position))
+def _position(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _POSITION.pack(file.position)
 
 
-def _mode(file: FileObject) -> Information:
-    return whole(file_info.FileModeInformation(file.mode))
+def _mode(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _MODE.pack(file.mode)
 
 
-def _alignment(_file: FileObject) -> Information:
-    return whole(file_info.FileAlignmentInformation(query_info.FILE_BYTE_ALIGNMENT))
+def _alignment(_file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _ALIGNMENT.pack(query_info.FILE_BYTE_ALIGNMENT)
 
 
-def _all(file: FileObject) -> Information:
-    stat = query_info.stat(file, with_ea_size=True)
-    data = name_info.pack_all(
-        stat.creation_time,
-        stat.last_access_time,
-        stat.last_write_time,
-        stat.change_time,
-        stat.file_attributes,
-        stat.allocation_size,
-        stat.end_of_file,
-        stat.number_of_links,
-        stat.delete_pending,
-        stat.directory,
-        stat.index_number,
-        stat.ea_size,
-        file.granted_access,
-        file.position,
-        file.mode,
-        query_info.FILE_BYTE_ALIGNMENT,
-        "\\" + file.name,
-    )
-    return data, _ALL_FIXED
+def _all(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    stat = query_info.stat(file, True)
+    name = _encode_utf_16_le("\\" + file.name, "surrogatepass")[0]
+    return _ALL.pack(
+        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes,
+        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory,
+        stat.index_number, stat.ea_size, file.granted_access, file.position, file.mode,
+        query_info.FILE_BYTE_ALIGNMENT, len(name),
+    ) + name  # fmt: skip
 
 
-def _network_open(file: FileObject) -> Information:
+def _network_open(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file)
-    data = file_info.FileNetworkOpenInformation(
+    return _NETWORK_OPEN.pack(
         stat.creation_time,
         stat.last_access_time,
         stat.last_write_time,
@@ -129,95 +125,76 @@ def _network_open(file: FileObject) -> Information:
         stat.allocation_size,
         stat.end_of_file,
         stat.file_attributes,
-    ).pack()
-    return data, len(data)
-
-
-def _attribute_tag(file: FileObject) -> Information:
-    stat = query_info.stat(file)
-    return whole(file_info.FileAttributeTagInformation(stat.file_attributes, stat.reparse_tag))
-
-
-def _compression(file: FileObject) -> Information:
-    stat = query_info.stat(file)
-    return whole(file_info.FileCompressionInformation(min(stat.end_of_file, stat.allocation_size)))
-
-
-def _id(file: FileObject) -> Information:
-    return whole(file_info.FileIdInformation(file.file_id.dev, file.file_id.ino))
-
-
-def _standard_link(file: FileObject) -> Information:
-    stat = query_info.stat(file)
-    return whole(
-        file_info.FileStandardLinkInformation(
-            stat.number_of_links, stat.number_of_links, stat.delete_pending, stat.directory
-        )
     )
 
 
-def _normalized_name(file: FileObject) -> Information:
-    return name_info.FileNormalizedNameInformation(query_info.normalized_name(file)).pack(), _NAME_FIXED
+def _attribute_tag(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    stat = query_info.stat(file)
+    return _ATTRIBUTE_TAG.pack(stat.file_attributes, query_info.reparse_point(file)[0])
 
 
-def _alternate_name(file: FileObject) -> Information:
+def _compression(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    stat = query_info.stat(file)
+    return file_info.FileCompressionInformation(min(stat.end_of_file, stat.allocation_size)).pack()
+
+
+def _id(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    return _ID.pack(file.file_id.dev, file.file_id.ino)
+
+
+def _standard_link(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
+    stat = query_info.stat(file)
+    return _STANDARD_LINK.pack(stat.number_of_links, stat.number_of_links, stat.delete_pending, stat.directory)
+
+
+def _alternate_name(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     name = query_info.alternate_name(file)
     if not name:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no short name")
-    return name_info.FileAlternateNameInformation(name).pack(), _NAME_FIXED
+    return name_info.FileAlternateNameInformation(name).pack()
 
 
-def _streams(file: FileObject) -> Information:
+def _streams(file: FileObject, wanted: int, _given: Buffer) -> bytes:
     streams = [StreamInformation(one.name, one.size, one.allocation_size) for one in query_info.streams(file)]
-    return pack_streams(streams), _STREAM_FIXED if streams else 0
+    if streams and wanted < _STREAM_FIXED:
+        raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, f"{_STREAM_FIXED} bytes at least")
+    return pack_streams(streams)
 
 
-_CLASSES: Final[dict[int, FileClass]] = {
-    constants.FileBasicInformation: FileClass(_basic, FILE_READ_ATTRIBUTES),
-    constants.FileStandardInformation: FileClass(_standard),
-    constants.FileInternalInformation: FileClass(_internal),
-    constants.FileEaInformation: FileClass(_ea_size),
-    constants.FileAccessInformation: FileClass(_access),
-    constants.FilePositionInformation: FileClass(_position),
-    constants.FileModeInformation: FileClass(_mode),
-    constants.FileAlignmentInformation: FileClass(_alignment),
-    constants.FileAllInformation: FileClass(_all, FILE_READ_ATTRIBUTES),
-    constants.FileNetworkOpenInformation: FileClass(_network_open, FILE_READ_ATTRIBUTES),
-    constants.FileAttributeTagInformation: FileClass(_attribute_tag, FILE_READ_ATTRIBUTES),
-    constants.FileCompressionInformation: FileClass(_compression),
-    constants.FileIdInformation: FileClass(_id),
-    constants.FileStandardLinkInformation: FileClass(_standard_link),
-    constants.FileNormalizedNameInformation: FileClass(_normalized_name),
-    constants.FileAlternateNameInformation: FileClass(_alternate_name),
-    constants.FileStreamInformation: FileClass(_streams),
-}
-
-
-def of_file(file: FileObject, message: QueryInfoRequest) -> Information:
-    """Return an information about an open file.
-
-    Raises:
-        NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_ACCESS_DENIED, and what the object store raises.
-    """
-    if message.file_info_class == constants.FileFullEaInformation:
-        return _full_ea(file, message)
-    found = _CLASSES.get(message.file_info_class)
-    if found is None:
-        raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {message.file_info_class}")
-    if found.access and not file.granted_access & found.access:
-        raise NTStatusError(STATUS_ACCESS_DENIED)
-    return found.make(file)
-
-
-def _full_ea(file: FileObject, message: QueryInfoRequest) -> Information:
+def _full_ea(file: FileObject, _wanted: int, given: Buffer) -> bytes:
     """[MS-SMB2] 3.3.5.20.1: all extended attributes, or those that the input names."""
-    if not file.granted_access & FILE_READ_EA:
-        raise NTStatusError(STATUS_ACCESS_DENIED)
-    names = unpack_get_ea(message.input_data) if message.input_data else None
+    names = unpack_get_ea(given) if given else None
     found = ea.query(file, names)
     if not found:
         raise NTStatusError(STATUS_NO_EAS_ON_FILE)
-    return pack_full_ea([FullEaInformation(one.name, one.value, one.flags) for one in found]), _EA_FIXED
+    return pack_full_ea([FullEaInformation(one.name, one.value, one.flags) for one in found])
+
+
+CLASSES: Final[dict[int, FileClass]] = {
+    constants.FileBasicInformation: (_basic, _BASIC.size, FILE_READ_ATTRIBUTES),
+    constants.FileStandardInformation: (_standard, _STANDARD.size, 0),
+    constants.FileInternalInformation: (_internal, _INTERNAL.size, 0),
+    constants.FileEaInformation: (_ea_size, _EA.size, 0),
+    constants.FileAccessInformation: (_access, _ACCESS.size, 0),
+    constants.FilePositionInformation: (_position, _POSITION.size, 0),
+    constants.FileModeInformation: (_mode, _MODE.size, 0),
+    constants.FileAlignmentInformation: (_alignment, _ALIGNMENT.size, 0),
+    constants.FileAllInformation: (_all, _ALL_FIXED, FILE_READ_ATTRIBUTES),
+    constants.FileNetworkOpenInformation: (_network_open, _NETWORK_OPEN.size, FILE_READ_ATTRIBUTES),
+    constants.FileAttributeTagInformation: (_attribute_tag, _ATTRIBUTE_TAG.size, FILE_READ_ATTRIBUTES),
+    constants.FileCompressionInformation: (_compression, _COMPRESSION.size, 0),
+    constants.FileIdInformation: (_id, _ID.size, 0),
+    constants.FileStandardLinkInformation: (_standard_link, _STANDARD_LINK.size, 0),
+    constants.FileAlternateNameInformation: (_alternate_name, _NAME_FIXED, 0),
+    constants.FileStreamInformation: (_streams, 0, 0),
+    constants.FileFullEaInformation: (_full_ea, _EA_FIXED, FILE_READ_EA),
+}
+"""What an open alone can answer."""
+
+
+def normalized_name(file: FileObject) -> Information:
+    """Return FileNormalizedNameInformation."""
+    return name_info.FileNormalizedNameInformation(query_info.normalized_name(file)).pack(), _NAME_FIXED
 
 
 def of_pipe(pipe: Pipe, info_class: int) -> Information:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smbd.smb2 import posix_extensions, query_file_info, query_fs_info, quota
 from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
+from smbd.smb2.query_file_info import CLASSES
 from smbd.smb2.request import Reply, Request, Result
 from smbd.wire.buffer import Buffer
 from smbd.wire.constants import (
@@ -13,16 +14,18 @@ from smbd.wire.constants import (
     SMB2_0_INFO_SECURITY,
     SMB2_DIALECT_311,
 )
-from smbd.wire.output_buffer import pack_output_buffer
-from smbd.wire.query_info import QueryInfoRequest
+from smbd.wire.output_buffer import output_head, pack_output_buffer
+from smbd.wire.query_info import unpack_query_info
 from vfs.constants import FileNormalizedNameInformation, FilePosixInformation
 from vfs.fsa import security
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import (
+    STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
     STATUS_BUFFER_TOO_SMALL,
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
     STATUS_NOT_SUPPORTED,
     NTStatusError,
@@ -36,36 +39,53 @@ def handle(request: Request) -> Result:
         NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH if the fixed part does not fit,
             STATUS_BUFFER_TOO_SMALL for a security descriptor that does not fit, STATUS_ACCESS_DENIED, ...
     """
-    message = QueryInfoRequest.unpack(request.pdu)
-    wanted = message.output_buffer_length
-    payload = max(wanted, len(message.input_data)) if message.input_data else wanted
+    persistent, volatile, kind, info_class, wanted, additional, _, given = unpack_query_info(request.pdu)
+    payload = max(wanted, len(given)) if given else wanted
     if payload > BYTES_PER_CREDIT:
         check_charge(request, payload)
     if payload > request.connection.max_transact:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
-    opened = request.open(message.file_id_persistent, message.file_id_volatile)
+    opened = request.open(persistent, volatile)
     file = opened.file
-    kind = message.info_type
     if file is None:
         if opened.pipe is not None and kind == SMB2_0_INFO_FILE:
-            return _fit(*query_file_info.of_pipe(opened.pipe, message.file_info_class), wanted)
+            return _fit(*query_file_info.of_pipe(opened.pipe, info_class), wanted)
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "not a file")
     if kind == SMB2_0_INFO_FILE:
-        if message.file_info_class == FileNormalizedNameInformation and request.connection.dialect < SMB2_DIALECT_311:
-            raise NTStatusError(STATUS_NOT_SUPPORTED, "normalized names are for SMB 3.1.1")
-        if message.file_info_class == FilePosixInformation and file.volume.options.posix:
-            return _fit(*posix_extensions.of_file(file), wanted)
-        data, minimum = query_file_info.of_file(file, message)
-        return pack_output_buffer(data) if minimum <= len(data) <= wanted else _fit(data, minimum, wanted)
+        found = CLASSES.get(info_class)
+        if found is None:
+            return _fit(*_by_share(request, file, info_class), wanted)
+        make, minimum, access = found
+        if access and not file.granted_access & access:
+            raise NTStatusError(STATUS_ACCESS_DENIED)
+        data = make(file, wanted, given)
+        if minimum <= wanted >= len(data):
+            return output_head(len(data)) + data
+        return _fit(data, minimum, wanted)
     if kind == SMB2_0_INFO_FILESYSTEM:
-        if message.file_info_class == FilePosixInformation and file.volume.options.posix:
+        if info_class == FilePosixInformation and file.volume.options.posix:
             return _fit(*posix_extensions.of_volume(file), wanted)
-        return _fit(*query_fs_info.of_volume(file, message.file_info_class), wanted)
+        return _fit(*query_fs_info.of_volume(file, info_class), wanted)
     if kind == SMB2_0_INFO_SECURITY:
-        return _security(file, message.additional_information, wanted)
+        return _security(file, additional, wanted)
     if kind == SMB2_0_INFO_QUOTA:
-        return pack_output_buffer(quota.query(file, message.input_data, wanted))
+        return pack_output_buffer(quota.query(file, given, wanted))
     raise NTStatusError(STATUS_INVALID_PARAMETER, f"info type {kind}")
+
+
+def _by_share(request: Request, file: FileObject, info_class: int) -> query_file_info.Information:
+    """Return an information about a file that there is on some shares or connections only.
+
+    Raises:
+        NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_NOT_SUPPORTED, and what the object store raises.
+    """
+    if info_class == FileNormalizedNameInformation:
+        if request.connection.dialect < SMB2_DIALECT_311:
+            raise NTStatusError(STATUS_NOT_SUPPORTED, "normalized names are for SMB 3.1.1")
+        return query_file_info.normalized_name(file)
+    if info_class == FilePosixInformation and file.volume.options.posix:
+        return posix_extensions.of_file(file)
+    raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {info_class}")
 
 
 def _fit(data: Buffer, minimum: int, wanted: int) -> Result:

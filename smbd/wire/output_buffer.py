@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from typing import Final, Self
 
 import msgspec
@@ -40,9 +41,13 @@ class OutputBufferResponse(msgspec.Struct, gc=False):
         return cls(variable(pdu, offset, length, OUTPUT_BUFFER_OFFSET, cls.__name__))
 
 
+output_head: Final = partial(_LAYOUT.pack, _SIZE, OUTPUT_BUFFER_OFFSET)
+"""What the body of such a response begins with; the data follow, of which it takes the length."""
+
+
 def pack_output_buffer(data: Buffer) -> bytes:
     """Return the body of such a response."""
-    return b"".join((_LAYOUT.pack(_SIZE, OUTPUT_BUFFER_OFFSET, len(data)), data))
+    return output_head(len(data)) + data
 
 
 def pack_output_buffer_into(buffer: bytearray | memoryview, start: int, length: int) -> int:

@@ -65,18 +65,25 @@ class QueryInfoRequest(msgspec.Struct, gc=False):
         Raises:
             WireError: It is malformed.
         """
-        try:
-            size, info_type, info_class, wanted, at, length, additional, flags, persistent, volatile = (
-                _REQUEST.unpack_from(pdu, BODY)
-            )
-        except struct.error:
-            raise WireError("QUERY_INFO request too short") from None
-        if size != _REQUEST_SIZE:
-            raise WireError("QUERY_INFO request: wrong StructureSize")
-        if not length:
-            return cls(persistent, volatile, info_type, info_class, wanted, additional, flags)
-        data = variable(pdu, at, length, _REQUEST_DATA, "QUERY_INFO input")
-        return cls(persistent, volatile, info_type, info_class, wanted, additional, flags, data)
+        return cls(*unpack_query_info(pdu))
+
+
+def unpack_query_info(pdu: Buffer) -> tuple[int, int, int, int, int, int, int, Buffer]:
+    """Return the fields of a `QueryInfoRequest`, without making one.
+
+    Raises:
+        WireError: It is malformed.
+    """
+    try:
+        size, info_type, info_class, wanted, at, length, additional, flags, persistent, volatile = (
+            _REQUEST.unpack_from(pdu, BODY)
+        )
+    except struct.error:
+        raise WireError("QUERY_INFO request too short") from None
+    if size != _REQUEST_SIZE:
+        raise WireError("QUERY_INFO request: wrong StructureSize")
+    data = variable(pdu, at, length, _REQUEST_DATA, "QUERY_INFO input") if length else b""
+    return persistent, volatile, info_type, info_class, wanted, additional, flags, data
 
 
 class QueryInfoResponse(OutputBufferResponse, gc=False):

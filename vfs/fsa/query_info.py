@@ -16,32 +16,35 @@ if TYPE_CHECKING:
     from vfs.fsa.known import KnownFile
     from vfs.posix.syscalls import Stat
 
-__all__ = ["FileStat", "StreamInfo", "alternate_name", "ea_size", "normalized_name", "opened_stat", "stat", "streams"]
+__all__ = [
+    "FileStat", "StreamInfo", "alternate_name", "ea_size", "normalized_name", "opened_stat", "reparse_point", "stat",
+    "streams",
+]  # fmt: skip
 
 FILE_BYTE_ALIGNMENT: Final = 0
 """FileAlignmentInformation: buffers need no alignment."""
 
 
 def _file_stat(fo: FileObject, status: Stat, delete_pending: bool) -> FileStat:
-    volume = fo.volume
-    directory = fo.is_directory
-    links = 1 if directory or (fo.stream is not None and status.is_directory) else status.nlink
-    if delete_pending and links:
-        links -= 1
+    links = status.nlink
     if fo.stream is not None:
         size, allocated = fo.stream.sizes()
-    elif directory:
+        if status.is_directory:
+            links = 1
+    elif fo.is_directory:
         size = allocated = 0
+        links = 1
     else:
         size = status.size
-        allocated = allocation.of_data(volume, size, status.blocks, -1 if fo.path_only else fo.fd)
-    write_time = status.mtime_ns
-    if volume.options.dos_filetime_resolution:
-        write_time = times.round_down(write_time)
-    access_time, write_time, change_time = times.to_filetimes(status.atime_ns, write_time, status.ctime_ns)
+        allocated = allocation.of_data(fo.volume, size, status.blocks, -1 if fo.path_only else fo.fd)
+    write_ns = status.mtime_ns
+    if fo.volume.options.dos_filetime_resolution:
+        write_ns = times.round_down(write_ns)
+    access_time, write_time, change_time = times.to_filetimes(status.atime_ns, write_ns, status.ctime_ns)
     return FileStat(
-        fo.creation_time, access_time, write_time, change_time, allocated, size, links, fo.file_attributes,
-        status.ino, delete_pending, directory, 0, 0,
+        fo.creation_time, access_time, write_time, change_time, allocated, size,
+        links - 1 if delete_pending and links else links, fo.file_attributes, status.ino, delete_pending,
+        fo.is_directory,
     )  # fmt: skip
 
 
@@ -52,19 +55,19 @@ def opened_stat(fo: FileObject) -> FileStat:
     """
     known = fo.volume.known.get(fo.path)
     if known is None or known.stat is not fo.stat or fo.stream is not None:
-        return _file_stat(fo, fo.stat, delete_pending=False)
+        return _file_stat(fo, fo.stat, False)
     return known.file_stat or _note_stat(fo, known)
 
 
 def _note_stat(fo: FileObject, known: KnownFile) -> FileStat:
     """Return the status of a file that is not delete-pending, of which `known` was just seen, and keep it."""
-    result = _file_stat(fo, known.stat, delete_pending=False)
+    result = _file_stat(fo, known.stat, False)
     if not fo.path_only:
         known.file_stat = result
     return result
 
 
-def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
+def stat(fo: FileObject, with_ea_size: bool = False) -> FileStat:
     """Return the status of the file as it is now; not to be changed.
 
     Args:
@@ -74,28 +77,37 @@ def stat(fo: FileObject, *, with_ea_size: bool = False) -> FileStat:
     Raises:
         NTStatusError: what the system call said.
     """
-    if fo.fd < 0:
-        raise NTStatusError(STATUS_FILE_CLOSED, "closed")
+    volume = fo.volume
     try:
-        pending = fo.follow()
-        known = attributes.look(fo.volume, fo.fd, fo.path)
-        fo.stat = known.stat
-        fo.file_attributes, fo.creation_time = known.file_attributes, known.creation_time
-        if fo.stream is not None:
-            fo.file_attributes = stream_opens.attributes_of(fo.file_attributes)
-        if pending or fo.stream is not None:
-            result = _file_stat(fo, known.stat, pending)
+        pending = volume.share_modes.raw(fo.key) != fo.alone and fo.follow()
+        known = attributes.look(volume, fo.fd, fo.path)
+        fo.stat, fo.creation_time = known.stat, known.creation_time
+        if fo.stream is None:
+            fo.file_attributes = known.file_attributes
+            result = _file_stat(fo, known.stat, True) if pending else known.file_stat or _note_stat(fo, known)
         else:
-            result = known.file_stat or _note_stat(fo, known)
-        if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT:
-            result.reparse_tag, result.reparse_kind = reparse.look(fo)
+            fo.file_attributes = stream_opens.attributes_of(known.file_attributes)
+            result = _file_stat(fo, known.stat, pending)
         if with_ea_size:
             if known.ea_size < 0:
                 known.ea_size = ea.size(fo)
             result.ea_size = known.ea_size
     except OSError as error:
+        if fo.fd < 0:
+            raise NTStatusError(STATUS_FILE_CLOSED, "closed") from None
         raise from_oserror(error, "stat") from None
     return result
+
+
+def reparse_point(fo: FileObject) -> tuple[int, int]:
+    """Return the tag of a reparse point, as `stat` found it, and the type of file (S_IF*) that it stands for in Unix.
+
+    Both are 0 of what is none, the latter also of others that stand for nothing.
+
+    Raises:
+        NTStatusError: what the system call said.
+    """
+    return reparse.look(fo) if fo.file_attributes & FILE_ATTRIBUTE_REPARSE_POINT else (0, 0)
 
 
 def ea_size(fo: FileObject) -> int:

@@ -14,8 +14,7 @@ class FileStat(msgspec.Struct, gc=False):
 
     Attributes:
         index_number: 64-bit file id.
-        reparse_tag: of a reparse point, else 0.
-        reparse_kind: the type of file (S_IF*) that a reparse point stands for in Unix, 0 if none.
+        ea_size: EaSize, if it was asked for.
     """
 
     creation_time: int
@@ -29,10 +28,7 @@ class FileStat(msgspec.Struct, gc=False):
     index_number: int
     delete_pending: bool
     directory: bool
-    ea_size: int
-    volume_serial: int
-    reparse_tag: int = 0
-    reparse_kind: int = 0
+    ea_size: int = 0
 
 
 class StreamInfo(msgspec.Struct, gc=False):

@@ -48,6 +48,7 @@ class ShareModes:
 
     Attributes:
         parse: ``parse(key)`` is the record as stored, lock-free.
+        raw: the same for less where nobody watches it; else something that no record is equal to.
         insert, delete_if: `Db.insert` and `Db.delete_if` of the records, for `vfs.fsa.alone`.
         on_purged: told of each disconnected open that gave way, by the file's key and the number of the open.
         on_kept_changed: told of each persistent handle of which something was changed that has to be kept.
@@ -64,6 +65,7 @@ class ShareModes:
         "on_kept_changed",
         "on_purged",
         "parse",
+        "raw",
         "send_break",
     )
 
@@ -75,7 +77,9 @@ class ShareModes:
         send_break: Callable[[ServerId, bytes], None] = _send_to_nobody,
     ) -> None:
         self._db = db
-        self._fetch = db.fetch_unwatched if isinstance(db, WatchedDb) else db.fetch_locked
+        self._fetch, self.raw = (
+            (db.fetch_unwatched, db.raw) if isinstance(db, WatchedDb) else (db.fetch_locked, db.parse)
+        )
         self.name = db.name
         self.parse = db.parse
         # What is watched has a mark in front, which `vfs.locking.stored` takes for a record of another version.

@@ -5,7 +5,6 @@ Rename and link are those of "Type 2", the ones that SMB2 uses.
 
 from __future__ import annotations
 
-import codecs
 import struct
 from collections.abc import Iterable
 from typing import ClassVar, Final, Self
@@ -17,16 +16,11 @@ from smbd.wire.errors import WireError
 from smbd.wire.fscc.chain import pack_chain, walk_chain
 from vfs import constants
 
-_encode_utf_16_le = codecs.utf_16_le_encode
 _LENGTH: Final = struct.Struct("<I")
 # ReplaceIfExists or Flags, Reserved, RootDirectory, FileNameLength
 _RENAME: Final = struct.Struct("<?7xQI")
 _RENAME_EX: Final = struct.Struct("<I4xQI")
 _RENAME_MINIMUM: Final = 24  # what Windows makes of the shortest one
-# Basic (CreationTime, LastAccessTime, LastWriteTime, ChangeTime, FileAttributes), Standard (AllocationSize,
-# EndOfFile, NumberOfLinks, DeletePending, Directory), IndexNumber, EaSize, AccessFlags, CurrentByteOffset,
-# Mode, AlignmentRequirement, FileNameLength
-_ALL: Final = struct.Struct("<QQQQI4xQQI??2xQIIQIII")
 _HARD_LINKS: Final = struct.Struct("<II")  # BytesNeeded, EntriesReturned
 _HARD_LINK: Final = struct.Struct("<4x4xQI")  # NextEntryOffset, Reserved, ParentFileId, FileNameLength
 _HARD_LINK_ALIGNMENT: Final = 8
@@ -145,42 +139,15 @@ class FileRenameInformationEx(msgspec.Struct, gc=False):
         return cls(_name(data, _RENAME_EX.size, length), flags, root)
 
 
-def pack_all(
-    creation_time: int,
-    last_access_time: int,
-    last_write_time: int,
-    change_time: int,
-    file_attributes: int,
-    allocation_size: int,
-    end_of_file: int,
-    number_of_links: int,
-    delete_pending: bool,
-    directory: bool,
-    index_number: int,
-    ea_size: int,
-    access_flags: int,
-    current_byte_offset: int,
-    mode: int,
-    alignment_requirement: int,
-    name: str,
-) -> bytes:
-    """Return the bytes of a FileAllInformation, without one in between: it is what clients ask for most."""
-    encoded = _encode_utf_16_le(name, "surrogatepass")[0]
-    return _ALL.pack(
-        creation_time, last_access_time, last_write_time, change_time, file_attributes, allocation_size, end_of_file,
-        number_of_links, delete_pending, directory, index_number, ea_size, access_flags, current_byte_offset, mode,
-        alignment_requirement, len(encoded),
-    ) + encoded  # fmt: skip
-
-
 class FileAllInformation(msgspec.Struct, gc=False):
     """Basic, Standard, Internal, Ea, Access, Position, Mode, Alignment and Name in one.
 
-    `FIXED_SIZE` bytes and as much of the name as fits are what a too small buffer gets.
+    Attributes:
+        layout: the fields up to the length of the name in bytes, which `name` follows.
     """
 
+    layout = struct.Struct("<QQQQI4xQQI??2xQIIQIII")
     info_class: ClassVar[int] = constants.FileAllInformation
-    FIXED_SIZE: ClassVar[int] = _ALL.size
 
     creation_time: int
     last_access_time: int
@@ -202,7 +169,8 @@ class FileAllInformation(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the bytes."""
-        return pack_all(*msgspec.structs.astuple(self))
+        name = encode_utf16(self.name)
+        return self.layout.pack(*msgspec.structs.astuple(self)[:-1], len(name)) + name
 
     @classmethod
     def unpack(cls, data: Buffer) -> FileAllInformation:
@@ -211,10 +179,10 @@ class FileAllInformation(msgspec.Struct, gc=False):
         Raises:
             WireError: They are malformed.
         """
-        if len(data) < _ALL.size:
+        if len(data) < cls.layout.size:
             raise WireError("FileAllInformation too short")
-        fields = _ALL.unpack_from(data)
-        return cls(*(*fields[:-1], _name(data, _ALL.size, fields[-1])))
+        fields = cls.layout.unpack_from(data)
+        return cls(*(*fields[:-1], _name(data, cls.layout.size, fields[-1])))
 
 
 class HardLink(msgspec.Struct, gc=False):

@@ -128,7 +128,7 @@ def test_all_information_is_its_parts():
         name_info.FileNameInformation("\\n"),
     )
     assert everything.pack() == b"".join(part.pack() for part in parts)
-    assert everything.FIXED_SIZE == 100
+    assert everything.layout.size == 100
 
 
 @pytest.mark.parametrize(
