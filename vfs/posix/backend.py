@@ -20,7 +20,7 @@ import msgspec
 
 from vfs.posix import syscalls
 from vfs.posix.descriptors import DescriptorCalls
-from vfs.posix.name_cache import NameCache
+from vfs.posix.name_cache import MAX_DIRECTORIES, NameCache
 from vfs.posix.names import fold_bytes, to_bytes
 from vfs.posix.syscalls import Stat
 
@@ -119,6 +119,8 @@ class PosixBackend(DescriptorCalls):
         if not follow_symlinks:
             self._resolve_flags |= syscalls.RESOLVE_NO_SYMLINKS
         self.names = name_cache or NameCache()
+        #: Directories as they were when names were last looked up in them.
+        self._directories: dict[bytes, Stat] = {}
 
     def close(self) -> None:
         """Give the root descriptor back; the backend is unusable afterwards. A second call does nothing."""
@@ -256,8 +258,8 @@ class PosixBackend(DescriptorCalls):
         """
         if self.case_sensitive:
             return None
-        stat = syscalls.statx_or_none(self.root_fd, path) if path else syscalls.fstatx(self.root_fd)
-        if stat is None:
+        stat = self._directory_status(path)
+        if stat is None and path:
             head, _, last = path.rpartition(b"/")
             above = self._known_directory(head)
             names = None if above is None else self.names.table(above[1])
@@ -265,8 +267,21 @@ class PosixBackend(DescriptorCalls):
             if above is None or spelled is None:
                 return None
             path = _join(above[0], to_bytes(spelled))
-            stat = syscalls.statx_or_none(self.root_fd, path)
-        return (path, stat) if stat is not None and stat.is_directory else None
+            stat = self._directory_status(path)
+        return None if stat is None else (path, stat)
+
+    def _directory_status(self, path: bytes) -> Stat | None:
+        """The status of the directory `path` in this very spelling; None if it cannot be had, or is no directory's."""
+        before = self._directories.get(path)
+        stat = syscalls.statx_or_none(self.root_fd, path, before) if path else syscalls.fstatx(self.root_fd, before)
+        if stat is before:
+            return stat
+        if stat is None or not stat.is_directory:
+            return None
+        if len(self._directories) >= MAX_DIRECTORIES:
+            self._directories.clear()
+        self._directories[path] = stat
+        return stat
 
     def _open_directory(self, path: bytes) -> tuple[bytes, int] | None:
         """The spelling of the directory `path` and an O_PATH descriptor of it; None if there is no such directory.

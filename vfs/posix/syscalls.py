@@ -192,12 +192,13 @@ def _read_status(raw: bytes) -> Stat:
     )  # fmt: skip
 
 
-def statx_or_none(fd: int, name: bytes) -> Stat | None:
-    """As `statx` of an entry; None if its status cannot be had, for whatever reason."""
-    try:
-        return statx(fd, name)
-    except OSError:
+def statx_or_none(fd: int, name: bytes, before: Stat | None = None) -> Stat | None:
+    """As `statx`, None if the status cannot be had, for whatever reason; `before` itself if that is how it still is."""
+    if b"\0" in name or _statx_call(fd, name, _NOFOLLOW, _STATX_WANTED, _STATX_POINTER):
         return None
+    if before is not None and before.raw == _statx_buffer:
+        return before
+    return _read_status(bytes(_statx_buffer))
 
 
 _BRIEF = struct.Struct("=28xH2xQQQ8xqI20xqI4xqI")

@@ -13,7 +13,7 @@ import pytest
 from vfs.posix import name_cache
 from vfs.posix.backend import LinkRefusedError, NoSuchName, PosixBackend
 from vfs.posix.descriptors import DT_DIR, DT_LNK, DT_REG
-from vfs.posix.syscalls import fstatx
+from vfs.posix.syscalls import fstatx, statx_or_none
 
 
 @pytest.fixture
@@ -351,3 +351,22 @@ def test_a_status_that_has_not_changed_is_the_same_object(tmp_path: Path) -> Non
         path.write_bytes(b"12")
         after = fstatx(file.fileno(), before)
     assert (before.size, after.size) == (1, 2)
+    parent = os.open(tmp_path, os.O_PATH)
+    before = statx_or_none(parent, b"file")
+    assert statx_or_none(parent, b"file", before) is before
+    path.chmod(0o600 if path.stat().st_mode & 0o077 else 0o644)
+    assert statx_or_none(parent, b"file", before).mode == path.stat().st_mode
+    assert statx_or_none(parent, b"none", before) is None
+    os.close(parent)
+
+
+def test_a_directory_in_the_place_of_another_has_names_of_its_own(backend, tree, monkeypatch):
+    monkeypatch.setattr(name_cache, "_TICK_NS", -1)
+    monkeypatch.setattr(name_cache, "_COARSE_TICK_NS", -1)
+    assert backend.resolve(b"Dir/FILE.TXT") == backend.resolve(b"DIR/FILE.TXT") == b"Dir/File.txt"
+    (tree / "Dir").rename(tree / "Old")
+    assert not backend.resolve(b"Dir/FILE.TXT").missing_last
+    (tree / "Dir").mkdir()
+    (tree / "Dir" / "Other").touch()
+    assert backend.resolve(b"Dir/FILE.TXT").missing_last
+    assert backend.resolve(b"Dir/OTHER") == b"Dir/Other"
