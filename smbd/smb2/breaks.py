@@ -16,7 +16,7 @@ from smbd.wire.constants import SMB2_NOTIFY_BREAK_LEASE_FLAG_ACK_REQUIRED
 from smbd.wire.oplock_break import LeaseBreakNotification, OplockBreakNotification
 from vfs.locking import holding
 from vfs.locking.breaks import unpack_request
-from vfs.locking.lease import LEASE_V2
+from vfs.locking.lease import LEASE_V2, under_way
 from vfs.locking.oplock import LEASE_READ, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 
 if TYPE_CHECKING:
@@ -135,6 +135,8 @@ class Breaks:
         )
         if notification is not None:
             self._tell_lease(opened, file, oplock.lease_key, notification)
+        else:
+            self._repeat(oplock.lease_key)
 
     def _tell_lease(self, opened: Open, file: FileObject, key: bytes, notification: lease.Notification) -> None:
         held = file.oplock.lease if file.oplock is not None else None
@@ -154,19 +156,45 @@ class Breaks:
                 # A lease is the client's, not the session's.
                 lambda: self._client.connections,
                 wants_answer=notification.wants_answer,
-                lost=lambda: self._lease_expired(file, key),
+                lost=lambda: self._lease_lost(key),
             )
         )
         if not notification.wants_answer:
             return
         if sent:
-            self._start_timer(key, lambda: self._lease_expired(file, key))
+            self._start_timer(key, lambda: self._lease_expired(key))
         else:
-            self._lease_expired(file, key)
+            self._lease_lost(key)
 
-    def _lease_expired(self, file: FileObject, key: bytes) -> None:
-        if holding.expire_lease(file.volume.share_modes, file.owner.client_guid, key):
-            _log.warning("%s: the client does not answer a lease break: it has lost it", file.name)
+    def _lease_lost(self, key: bytes) -> None:
+        # If only handles that wait for their client have a share in it, that is told when it is back.
+        if self._sharing(key) is not None:
+            self._lease_expired(key)
+
+    def _lease_expired(self, key: bytes) -> None:
+        client = self._client
+        if holding.expire_lease(client.ctx.databases.share_modes, client.client_guid, key):
+            _log.warning("the client does not answer a break of lease %s: it has lost it", key.hex())
+
+    def resume(self, file: FileObject) -> None:
+        """Tell the client of a break of its lease that it had not acknowledged when it went away.
+
+        It has come back for `file`, and is told once it has the response to that ([MS-SMB2] 3.3.5.9.7, 3.3.5.9.12).
+        """
+        oplock = file.oplock
+        if oplock is not None and oplock.lease is not None and oplock.lease.breaking:
+            key = oplock.lease_key
+            self._client.ctx.loop.call_soon(lambda: self._repeat(key))
+
+    def _repeat(self, key: bytes) -> None:
+        """Send the notification of a break that is under way, unless this process has done so."""
+        if key in self._timers:
+            return
+        client = self._client
+        lease = client.ctx.databases.share_modes.find_lease(client.client_guid, key)
+        notification = under_way(lease) if lease is not None else None
+        if notification is not None:
+            self._next_step(key, notification)
 
     def acknowledged_lease(self, key: bytes, state: int) -> None:
         """Take the acknowledgment of a lease break.
@@ -184,12 +212,18 @@ class Breaks:
             client.ctx.loop.call_soon(lambda: self._next_step(key, following))
 
     def _next_step(self, key: bytes, notification: lease.Notification) -> None:
+        found = self._sharing(key)
+        if found is not None:
+            self._tell_lease(*found, key, notification)
+
+    def _sharing(self, key: bytes) -> tuple[Open, FileObject] | None:
+        """Return an open that has a share in the lease."""
         for session in self._client.sessions.values():
             for opened in session.opens.values():
                 file = opened.file
                 if file is not None and file.oplock is not None and file.oplock.lease_key == key:
-                    self._tell_lease(opened, file, key, notification)
-                    return
+                    return opened, file
+        return None
 
     # common
 

@@ -202,6 +202,7 @@ def _open_file(
     if wish is not None and reconnects:
         opened, kept = create_durable.reconnect(session, tcon, volume, token, owner, wish)
         _enter(request, opened)
+        client.breaks.resume(kept)
         answers = _answer_contexts(kept, asked)
         if wish.replays:
             answers |= create_durable.answer(opened)

@@ -32,6 +32,7 @@ from vfs.fsa import durable
 from vfs.fsa.durable import COOKIE_CODEC, DurableCookie
 from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
+    STATUS_DUPLICATE_OBJECTID,
     STATUS_FILE_NOT_AVAILABLE,
     STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -172,8 +173,8 @@ def reconnect(
     """Take up a handle again that a lost connection has left; it is in no table yet.
 
     Raises:
-        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED; STATUS_FILE_NOT_AVAILABLE for a replay:
-            the handle still is another process's.
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER; for a replay whose
+            handle still is another process's STATUS_DUPLICATE_OBJECTID, STATUS_FILE_NOT_AVAILABLE if it is persistent.
     """
     databases = session.client.ctx.databases
     record = _find(databases, owner.client_guid, wish)
@@ -228,9 +229,11 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
         if wrong:
             raise NTStatusError(status, why)
 
-    # What is said of a replay is what it is told of an open that is in use.
-    in_use = STATUS_FILE_NOT_AVAILABLE if wish.replays else STATUS_OBJECT_NAME_NOT_FOUND
-    other_lease = STATUS_ACCESS_DENIED if wish.replays else STATUS_OBJECT_NAME_NOT_FOUND
+    # What is said of a replay is what it is told of an open that is in use ([MS-SMB2] 3.3.5.9).
+    in_use = other_lease = STATUS_OBJECT_NAME_NOT_FOUND
+    if wish.replays:
+        in_use = STATUS_FILE_NOT_AVAILABLE if record.persistent else STATUS_DUPLICATE_OBJECTID
+        other_lease = STATUS_ACCESS_DENIED
     refuse_if(not record.server_id.is_disconnected(), "the handle is not disconnected", in_use)
     refuse_if(not (record.durable or record.resilient or record.persistent), "the handle does not survive")
     try:
@@ -250,6 +253,8 @@ def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, w
     named = _is_named(durable.name_of(cookie, path), wish.name)
     refuse_if(leased and not named, "the lease has another name", STATUS_INVALID_PARAMETER)
     refuse_if(record.share_name != tcon.share_name, "another share")
+    if not wish.replays:
+        refuse_if(wish.persistent and not record.persistent, "the handle is not persistent", STATUS_INVALID_PARAMETER)
     refuse_if(record.owner_sid != session.user_sid, "another user", STATUS_ACCESS_DENIED)
     return cookie
 

@@ -115,6 +115,8 @@ def _introduce(connection: Connection, dialect: int) -> ServerId | None:
             client.reception.open()
         except (MessagingError, OSError) as error:
             _log.error("%s: cannot take further connections of this client: %s", connection, error)
+    else:
+        client.replays.publish(connection.ctx.databases.replays, connection.client_guid)
     owner = client.introduce(connection.client_guid, connection)
     if owner is None or multi_channel:
         return owner

@@ -22,7 +22,7 @@ from vfs.file_id import FileId
 from vfs.fsa import durable, names, streams
 from vfs.fsa.durable import COOKIE_CODEC
 from vfs.locking.brlock import BRLOCK_CODEC, ByteRangeLockRecord
-from vfs.locking.lease import LeaseFile, finish_break
+from vfs.locking.lease import LeaseFile
 from vfs.locking.oplock import OPLOCK_LEASE
 from vfs.locking.share_mode import ShareModes
 from vfs.posix import syscalls
@@ -83,18 +83,17 @@ def _adopt_entry(databases: Databases, file_id: FileId, handle_id: int, dead: Se
                 continue
             found = True
             if entry.server_id == dead:
-                durable.end_break(modes, entry, None)
                 modes.reassign(entry, DISCONNECTED, handle_id)
     return found
 
 
 def made_by(databases: Databases, client_guid: bytes, create_guid: bytes) -> OpenGlobal | None:
-    """Return the handle that a create of the client has made, if it is one that outlives this process."""
+    """Return the handle that a create of the client has made, if it outlives its process or is another one's."""
     record = databases.find_create(client_guid, create_guid)
     if record is not None and record.persistent and not record.server_id.is_disconnected():
         adopt(databases, record.open_global_id)
         return databases.opens.get(record.open_global_id)
-    return record
+    return record if databases.counts(record) else None
 
 
 def restore(databases: Databases, journal: Journal) -> int:
@@ -181,8 +180,6 @@ def _restore_lease(leases: LeaseDb | None, handle: PersistentHandle, file_id: Fi
     lease, entry = handle.lease, handle.entry
     if leases is None or lease is None:
         return
-    if lease.breaking:
-        finish_break(lease)
     with leases.lock(entry.client_guid, entry.lease_key) as locked:
         if locked.lease is None:
             locked.lease = msgspec.structs.replace(lease, server_id=DISCONNECTED, files=[])

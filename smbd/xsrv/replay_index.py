@@ -2,7 +2,8 @@
 
 [MS-SMB2] 3.3.5.9.10 looks for Open.ClientGuid and Open.CreateGuid in GlobalOpenTable. What lives in this process stands
 in its `smbd.xsrv.replay.ReplayCache`; here is the rest: persistent handles from their beginning, since their process
-may be killed, and durable ones from when their client goes away. Creates without the context never touch it.
+may be killed, and durable ones from when their client goes away; without multi-channel, from their beginning as well,
+for a client has as many processes as connections then. Creates without the context never touch it.
 
 An entry only says where to look: it counts if the open has the same GUIDs (`Databases.find_create`), so that one which
 is left over does no harm.

@@ -222,6 +222,20 @@ def test_a_lease_that_was_broken_stays_so(server):
         assert lease_of(file).epoch == notified.new_epoch
 
 
+@pytest.mark.parametrize("how", WAYS)
+def test_a_lease_break_under_way_comes_again(server, how):
+    guid, key = new_guid(), new_guid()
+    with client(server) as tree, client(server, new_guid()) as other:
+        lost = open_persistent(tree, "file", guid, key=key, state=R | W | H)
+        other.send(SMB2_CREATE, CreateRequest("file", GENERIC_READ, 0, SHARE_ALL, FILE_OPEN))
+        told = next_lease_break(tree.session.connection)
+        restart(server, how)
+    with client(server) as tree, take_up(tree, "file", lost, guid, key=key, state=R | W | H) as file:
+        assert state_of(file) == R | W | H
+        assert next_lease_break(tree.session.connection) == told
+        assert answer(tree, key, R | H).status == STATUS_SUCCESS
+
+
 def test_the_new_name_of_a_file_is_known(server):
     guid = new_guid()
     with client(server) as tree:

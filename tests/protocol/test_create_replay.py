@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -24,8 +27,8 @@ from smbd.xsrv.databases import open_databases
 from tests.protocol.channels import TwoChannels
 from tests.protocol.durable import lose_connection, new_guid, reopen, request
 from tests.protocol.leases import H, R, W, lease_contexts, next_break
-from tests.servers import unlike_samba
-from tests.smbxcli import File
+from tests.servers import server_class, unlike_samba
+from tests.smbxcli import Connection, File, Offer, Session
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
 from vfs.constants import FILE_CREATE, FILE_CREATED, FILE_OPEN, FILE_OPEN_IF
@@ -224,6 +227,44 @@ def test_a_handle_that_gave_way_is_not_replayed(server, login, name, index):
     login().tree_connect("tmp").create(name).close()
     assert index.db.parse(away.index_key) is None
     assert away.creates.answer(disposition=FILE_OPEN).file_id_persistent != away.first.file_id_persistent
+
+
+@pytest.fixture
+def single_channel():
+    """A server whose clients have a process for each connection."""
+    kind = server_class()
+    if why := kind.unavailable():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
+        Path(scratch).chmod(0o755)
+        options = {"server multi channel support": "no"}
+        with kind(Path(scratch) / "server", shares={"tmp": {"read only": "no"}}, options=options) as running:
+            yield running
+            running.check_alive()
+
+
+@unlike_samba  # which remembers the creates of a process only
+def test_another_process_of_the_client_knows_the_create(single_channel, name):
+    server, offer = single_channel, Offer(client_guid=new_guid())
+    with (
+        Connection.open("127.0.0.1", server.port, offer) as first,
+        Connection.open("127.0.0.1", server.port, offer) as second,
+    ):
+        tree, other = (
+            Session.login(connection, server.user, server.password).tree_connect("tmp")
+            for connection in (first, second)
+        )
+        creates = Creates(tree, name)
+        made = creates.answer(disposition=FILE_CREATE)
+        assert len(server.worker_pids()) == 2
+        assert creates.status(tree=other) == STATUS_DUPLICATE_OBJECTID
+        assert creates.status(tree=other, replay=True) == STATUS_DUPLICATE_OBJECTID
+        assert file_id(creates.answer(replay=True)) == file_id(made)
+        # Nobody sends a create again whose open he has used, and then closed.
+        File(tree, made).write(b"used")
+        File(tree, made).close()
+        again = creates.answer(tree=other)
+        assert again.file_id_persistent != made.file_id_persistent
 
 
 class Waiting:

@@ -6,6 +6,7 @@ import pytest
 
 from smbd.wire.constants import (
     SMB2_CREATE_DURABLE_HANDLE_REQUEST_V2,
+    SMB2_DHANDLE_FLAG_PERSISTENT,
     SMB2_LOCKFLAG_EXCLUSIVE_LOCK,
     SMB2_LOCKFLAG_FAIL_IMMEDIATELY,
     SMB2_LOCKFLAG_UNLOCK,
@@ -16,6 +17,7 @@ from smbd.wire.create_context_durable import DurableHandleResponseV2
 from smbd.wire.lock import LockElement
 from tests.protocol.durable import is_durable, lose_connection, new_guid, open_durable, reopen, request
 from tests.protocol.leases import H, R, W, state_of
+from tests.servers import unlike_samba
 from tests.smbxcli import Session, StatusError
 from vfs.constants import FILE_CREATE, FILE_DIRECTORY_FILE, FILE_OPEN_IF
 from vfs.ntstatus import (
@@ -116,6 +118,17 @@ def test_another_user_does_not_get_it(server, tree, connect, login, name):
     other = Session.login(connect(), *others[0]).tree_connect("tmp")
     assert_refused(STATUS_ACCESS_DENIED, reopen, other, name, lost, guid=guid)
     reopen(login().tree_connect("tmp"), name, lost, guid=guid).close()
+
+
+@unlike_samba  # as Windows before 10
+def test_it_cannot_be_taken_up_as_a_persistent_one(server, tree, login, name):
+    guid = new_guid()
+    lost = open_durable(tree, name, guid=guid)
+    lose_connection(server, tree)
+    again = login().tree_connect("tmp")
+    flags = SMB2_DHANDLE_FLAG_PERSISTENT
+    assert_refused(STATUS_INVALID_PARAMETER, reopen, again, name, lost, guid=guid, flags=flags)
+    reopen(again, name, lost, guid=guid).close()
 
 
 def test_a_handle_that_is_in_use_cannot_be_taken(tree, login, name):

@@ -17,6 +17,7 @@ from smbd.wire.constants import (
     SMB2_DIALECT_311,
     SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_GLOBAL_CAP_PERSISTENT_HANDLES,
+    SMB2_LEASE_FLAG_BREAK_IN_PROGRESS,
     SMB2_LOCKFLAG_UNLOCK,
     SMB2_OPLOCK_LEVEL_BATCH,
     SMB2_OPLOCK_LEVEL_II,
@@ -26,7 +27,7 @@ from smbd.wire.constants import (
 from smbd.wire.create import CreateRequest, CreateResponse
 from smbd.wire.lock import LockElement
 from tests.protocol.durable import eventually, is_durable, lose_connection, new_guid, open_durable, reopen, request
-from tests.protocol.leases import H, R, W, answer, next_lease_break, state_of
+from tests.protocol.leases import H, R, W, answer, assert_no_break, lease_of, next_lease_break, state_of
 from tests.protocol.persistent import SHARE, is_persistent, open_persistent, response_of, take_up
 from tests.protocol.test_durable_handles import EXCLUSIVE, assert_refused
 from tests.servers import unlike_samba
@@ -45,6 +46,7 @@ from vfs.ntstatus import (
     STATUS_ACCESS_DENIED,
     STATUS_DUPLICATE_OBJECTID,
     STATUS_FILE_NOT_AVAILABLE,
+    STATUS_INVALID_PARAMETER,
     STATUS_LOCK_NOT_GRANTED,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SHARING_VIOLATION,
@@ -196,7 +198,9 @@ def test_it_is_taken_up_as_what_it_is(server, ca, login, name):
     guid = new_guid()
     lost = open_durable(again, name, guid=guid)
     lose_connection(server, again)
-    reopen(login().tree_connect(SHARE), name, lost, guid=guid, flags=SMB2_DHANDLE_FLAG_PERSISTENT).close()
+    again = login().tree_connect(SHARE)
+    assert_refused(STATUS_INVALID_PARAMETER, take_up, again, name, lost, guid)
+    reopen(again, name, lost, guid=guid).close()
 
 
 def test_another_user_does_not_get_it(server, ca, connect, login, name):
@@ -306,6 +310,50 @@ def test_the_state_of_the_lease_is_kept(server, killable, login, name):
     again = login(client_guid=client).tree_connect(SHARE)
     with take_up(again, name, lost, guid, key=key, state=R | H) as file:
         assert state_of(file) == R | H
+
+
+@pytest.mark.parametrize("how", ["lost", "killed"])
+def test_a_lease_break_under_way_comes_again(server, killable, login, name, how):
+    client, guid, key = new_guid(), new_guid(), new_guid()
+    tree = killable(client_guid=client)
+    lost = open_persistent(tree, name, guid, key=key, state=RWH)
+    other = login(client_guid=new_guid()).tree_connect(SHARE)
+    message = CreateRequest(name, GENERIC_READ, 0, SHARE_ALL, FILE_OPEN)
+    waiting = other.send(SMB2_CREATE, message)
+    told = next_lease_break(tree.session.connection)
+    lose_connection(server, tree) if how == "lost" else kill_worker(server, tree)
+    # What it caches for writing is not written yet, so nobody gets to see the file.
+    assert waiting.recv().status == STATUS_FILE_NOT_AVAILABLE
+    assert_refused(STATUS_FILE_NOT_AVAILABLE, other.create, name)
+    again = login(client_guid=client).tree_connect(SHARE)
+    with take_up(again, name, lost, guid, key=key, state=RWH) as file:
+        assert state_of(file) == RWH
+        assert lease_of(file).lease_flags & SMB2_LEASE_FLAG_BREAK_IN_PROGRESS
+        waiting = other.send(SMB2_CREATE, message)
+        assert next_lease_break(again.session.connection) == told
+        assert_no_break(again.session.connection)
+        assert answer(again, key, R | H).status == STATUS_SUCCESS
+        assert waiting.recv().status == STATUS_SUCCESS
+        assert_no_break(again.session.connection)
+
+
+def test_several_handles_of_a_lease_are_told_once(server, login, name):
+    client, key = new_guid(), new_guid()
+    tree = login(client_guid=client).tree_connect(SHARE)
+    guids = [new_guid(), new_guid()]
+    lost = [open_persistent(tree, name, guid, key=key, state=RWH) for guid in guids]
+    other = login(client_guid=new_guid()).tree_connect(SHARE)
+    waiting = other.send(SMB2_CREATE, CreateRequest(name, GENERIC_READ, 0, SHARE_ALL, FILE_OPEN))
+    next_lease_break(tree.session.connection)
+    lose_connection(server, tree)
+    assert waiting.recv().status == STATUS_FILE_NOT_AVAILABLE
+    again = login(client_guid=client).tree_connect(SHARE)
+    files = [take_up(again, name, *one, key=key, state=RWH) for one in zip(lost, guids, strict=True)]
+    assert next_lease_break(again.session.connection).new_lease_state == R | H
+    assert_no_break(again.session.connection)
+    assert answer(again, key, R | H).status == STATUS_SUCCESS
+    for file in files:
+        file.close()
 
 
 def test_ten_at_once_share_a_commit(ca, name):

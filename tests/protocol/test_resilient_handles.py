@@ -14,14 +14,17 @@ from smbd.wire.constants import (
     SMB2_DIALECT_210,
     SMB2_DIALECT_300,
     SMB2_LOCKFLAG_UNLOCK,
+    SMB2_OPLOCK_BREAK,
     SMB2_OPLOCK_LEVEL_BATCH,
     SMB2_OPLOCK_LEVEL_EXCLUSIVE,
+    SMB2_OPLOCK_LEVEL_II,
     SMB2_OPLOCK_LEVEL_NONE,
 )
 from smbd.wire.create import CreateRequest
 from smbd.wire.lock import LockElement
+from smbd.wire.oplock_break import OplockBreakAcknowledgment
 from tests.protocol.durable import lose_connection, new_guid, open_durable, reopen
-from tests.protocol.leases import H, R, W, open_leased, state_of
+from tests.protocol.leases import H, R, W, answer, next_break, next_lease_break, open_leased, state_of
 from tests.protocol.test_durable_handles import EXCLUSIVE, assert_refused
 from tests.servers import unlike_samba
 from tests.smbxcli.tree import SHARE_ALL
@@ -162,6 +165,39 @@ def test_an_opener_waits_for_what_it_caches(server, login, name):
         # The break reaches the client that is back.
         again.session.connection.pump_until(lambda: again.session.connection.breaks)
     assert waiting.recv().status == STATUS_SUCCESS
+
+
+def test_a_lease_break_under_way_comes_again(server, login, name):
+    client, key = new_guid(), new_guid()
+    tree = login(client_guid=client).tree_connect("tmp")
+    lost = open_leased(tree, name, key, R | W | H, disposition=FILE_OPEN_IF)
+    assert ask(lost) == STATUS_SUCCESS
+    other = login(client_guid=new_guid()).tree_connect("tmp")
+    waiting = other.send(SMB2_CREATE, CreateRequest(name, GENERIC_ALL, 0, SHARE_ALL, FILE_OPEN))
+    told = next_lease_break(tree.session.connection)
+    lose_connection(server, tree)
+    again = login(client_guid=client).tree_connect("tmp")
+    with reopen(again, name, lost, key=key, state=R | W | H) as file:
+        assert state_of(file) == R | W | H
+        assert next_lease_break(again.session.connection) == told
+        assert answer(again, key, R | H).status == STATUS_SUCCESS
+        assert waiting.recv().status == STATUS_SUCCESS
+
+
+def test_an_oplock_break_under_way_comes_again(server, login, name):
+    tree = login().tree_connect("tmp")
+    lost = tree.create(name, oplock=SMB2_OPLOCK_LEVEL_BATCH, disposition=FILE_OPEN_IF)
+    assert ask(lost) == STATUS_SUCCESS
+    other = login().tree_connect("tmp")
+    waiting = other.send(SMB2_CREATE, CreateRequest(name, GENERIC_ALL, 0, SHARE_ALL, FILE_OPEN))
+    next_break(tree.session.connection)
+    lose_connection(server, tree)
+    again = login().tree_connect("tmp")
+    with reopen(again, name, lost) as file:
+        assert next_break(again.session.connection).oplock_level == SMB2_OPLOCK_LEVEL_II
+        acknowledgment = OplockBreakAcknowledgment(file.persistent, file.volatile, SMB2_OPLOCK_LEVEL_II)
+        again.send(SMB2_OPLOCK_BREAK, acknowledgment).recv().check()
+        assert waiting.recv().status == STATUS_SUCCESS
 
 
 def test_it_ends_in_time(server, tree, login, name):

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from vfs.locking.brlock_db import ByteRangeLocks
     from vfs.locking.entry import ShareModeEntry
     from vfs.locking.share_mode import ShareModes
-    from vfs.locking.share_mode_lock import ShareModeLock
     from vfs.token import SecurityToken
     from vfs.volume import Volume
 
@@ -219,19 +218,9 @@ def _leave_entry(fo: FileObject, handle_id: int, *, stays: bool) -> bytes | None
         path = volume.relative_path(full_path)
         if path is None or modes.delete_token(full_path) is not None:
             return None
-        if stays:
-            end_break(modes, entry, None if fo.oplock is None else fo.oplock.breaking_to)
+        # A break under way goes on: who waits for it now waits for a client that is away.
         modes.reassign(entry, DISCONNECTED, handle_id)
     return path
-
-
-def end_break(modes: ShareModeLock, entry: ShareModeEntry, breaking_to: int | None) -> None:
-    """Complete what the client of a handle that stays was told to give up: it went away instead of answering."""
-    if breaking_to is not None and entry.oplock_level != OPLOCK_LEASE:
-        entry.oplock_level = breaking_to
-        modes.changed()
-    elif entry.oplock_level == OPLOCK_LEASE:
-        modes.end_lease_break(entry)
 
 
 def _cookie(fo: FileObject, path: bytes, *, compared: bool) -> DurableCookie:

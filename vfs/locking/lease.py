@@ -144,10 +144,9 @@ def lower(lease: LeaseRecord, state: int) -> None:
         lease.epoch = (lease.epoch + 1) % _EPOCHS
 
 
-def finish_break(lease: LeaseRecord) -> None:
-    """Take away what the client was told to give up: it has gone, but knows of it."""
-    lease.state &= lease.required
-    _end_break(lease)
+def under_way(lease: LeaseRecord) -> Notification | None:
+    """Return what the client was told of the break that it has not acknowledged yet; None if there is none."""
+    return Notification(lease.state, lease.requested, lease.epoch, wants_answer=True) if lease.breaking else None
 
 
 def _tell(lease: LeaseRecord, requested: int, required: int) -> Notification:

@@ -10,7 +10,7 @@ from typing import Final
 
 from messaging.dbwrap.base import Db, Record
 from messaging.records import RecordError
-from vfs.locking.lease import LEASE_CODEC, LeaseFile, LeaseRecord, finish_break, lower
+from vfs.locking.lease import LEASE_CODEC, LeaseFile, LeaseRecord, lower
 
 _log = logging.getLogger(__name__)
 
@@ -117,12 +117,6 @@ class LeaseDb:
         with self.lock(client_guid, lease_key) as locked:
             if locked.lease is not None:
                 lower(locked.lease, state)
-
-    def end_break(self, client_guid: bytes, lease_key: bytes) -> None:
-        """Take away what a client was told to give up, but has not, and cannot any more."""
-        with self.lock(client_guid, lease_key) as locked:
-            if locked.lease is not None and locked.lease.breaking:
-                finish_break(locked.lease)
 
     def rename(self, client_guid: bytes, lease_key: bytes, file_id: bytes, path: bytes) -> None:
         """Change the name that the lease knows a file by."""

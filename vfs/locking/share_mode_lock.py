@@ -231,12 +231,6 @@ class ShareModeLock:
         self._modes.kept_changed((entry,))
         self.changed()
 
-    def end_lease_break(self, entry: ShareModeEntry) -> None:
-        """Complete the break of the lease of an open that stays, if there is one: its client has gone."""
-        if self._modes.leases is not None:
-            self._modes.leases.end_break(entry.client_guid, entry.lease_key)
-            self.changed()
-
     def reassign(self, entry: ShareModeEntry, server_id: ServerId, open_id: int) -> None:
         """Give an open another owner: its client went away, or came back."""
         entry.server_id, entry.open_id = server_id, open_id
