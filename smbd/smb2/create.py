@@ -106,6 +106,10 @@ def handle(request: Request) -> MaybeAsync:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
     if not message.contexts:
         return _open_file(request, message, volume, tcon.token)
+    if reconnects:
+        wish = create_durable.read(request.connection, message)
+        if wish is not None:
+            return _take_up(request, message, volume, tcon.token, _ask(message.contexts, wish))
     guid = create_replay.create_guid(request, message)
     instance = create_app_instance.read(request, message)
     made = create_replay.find(request, session, message, guid) if guid else None
@@ -120,8 +124,7 @@ def handle(request: Request) -> MaybeAsync:
 def _answer_replay(request: Request, message: CreateRequest, opened: Open, file: FileObject) -> bytes:
     """Answer a CREATE that was done before: with the level that it asks for, whatever the open has."""
     contexts = message.contexts
-    asked = _Asked(_maximal_access_asked(contexts), SMB2_CREATE_QUERY_ON_DISK_ID in contexts)
-    answers = _answer_contexts(file, asked)
+    answers = _answer_contexts(file, _ask(contexts, None))
     if create_replay.says_durable(opened, message):
         answers |= create_durable.answer(opened)
     request.target = opened
@@ -189,9 +192,10 @@ def _open_file(
     )
     asked = _read_contexts(request, message, volume, params, instance) if message.contexts else _NOTHING
     wish = asked.wish
-    reconnects = wish is not None and wish.reconnect is not None
-    if message.requested_oplock_level or reconnects:
-        level, lease = create_leases.read(request.connection, message, any_level=reconnects)
+    if wish is not None and wish.reconnect is not None:
+        return _take_up(request, message, volume, token, asked)
+    if message.requested_oplock_level:
+        level, lease = create_leases.read(request.connection, message)
     else:
         level, lease = OPLOCK_NONE, None
     client = session.client
@@ -199,14 +203,6 @@ def _open_file(
     owner = OpenOwner(
         client.ctx.server_id, client.next_volatile_id(), client.client_guid, level, lease, tcon.global_id, number
     )
-    if wish is not None and reconnects:
-        opened, kept = create_durable.reconnect(session, tcon, volume, token, owner, wish)
-        _enter(request, opened)
-        client.breaks.resume(kept)
-        answers = _answer_contexts(kept, asked)
-        if wish.replays:
-            answers |= create_durable.answer(opened)
-        return _respond(opened, kept, answers)
     try:
         file = open_now(volume, token, params, owner)
     except MustWait as blocked:
@@ -216,6 +212,27 @@ def _open_file(
     if file is None:
         return _NOT_FOUND
     return _opened(request, session, tcon, file, asked)
+
+
+def _take_up(
+    request: Request, message: CreateRequest, volume: Volume, token: SecurityToken, asked: _Asked
+) -> bytes:
+    """Take up a handle again ([MS-SMB2] 3.3.5.9.7, 3.3.5.9.12)."""
+    session, tcon, wish = request.session, request.tcon, asked.wish
+    if session is None or tcon is None or wish is None:
+        raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+    client = session.client
+    level, lease = create_leases.read(request.connection, message, any_level=True)
+    owner = OpenOwner(
+        client.ctx.server_id, client.next_volatile_id(), client.client_guid, level, lease, tcon.global_id
+    )
+    opened, file = create_durable.reconnect(session, tcon, volume, token, owner, wish)
+    _enter(request, opened)
+    client.breaks.resume(file)
+    answers = _answer_contexts(file, asked)
+    if wish.replays:
+        answers |= create_durable.answer(opened)
+    return _respond(opened, file, answers)
 
 
 async def _open_later(
@@ -321,12 +338,15 @@ def _read_contexts(
         ]
     if volume.options.posix:
         posix_extensions.read(message, params)
-    return _Asked(
-        _maximal_access_asked(contexts),
-        SMB2_CREATE_QUERY_ON_DISK_ID in contexts,
-        create_durable.read(request.connection, message, replay=bool(request.flags & SMB2_FLAGS_REPLAY_OPERATION)),
-        instance,
-    )
+    replay = bool(request.flags & SMB2_FLAGS_REPLAY_OPERATION)
+    return _ask(contexts, create_durable.read(request.connection, message, replay=replay), instance)
+
+
+def _ask(
+    contexts: Contexts, wish: create_durable.Wish | None, instance: create_app_instance.Instance | None = None
+) -> _Asked:
+    on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
+    return _Asked(_maximal_access_asked(contexts), on_disk_id, wish, instance)
 
 
 def _maximal_access_asked(contexts: Contexts) -> bytes | None:

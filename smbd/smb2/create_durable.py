@@ -177,16 +177,29 @@ def reconnect(
             handle still is another process's STATUS_DUPLICATE_OBJECTID, STATUS_FILE_NOT_AVAILABLE if it is persistent.
     """
     databases = session.client.ctx.databases
-    record = _find(databases, owner.client_guid, wish)
-    if record is None:
+    handle_id = _number(databases, owner.client_guid, wish)
+    found: tuple[OpenGlobal, DurableCookie, bytes] | None = None
+
+    def claim(record: OpenGlobal) -> OpenGlobal:
+        nonlocal found
+        cookie, path = _check(record, session, tcon, volume, owner, wish)
+        found = record, cookie, path
+        record.server_id = owner.server_id
+        record.open_volatile_id = owner.open_id
+        record.session_global_id = session.global_id
+        record.tcon_global_id = tcon.global_id
+        record.disconnect_time = 0
+        if not record.persistent:
+            record.backend_cookie = b""
+        return record
+
+    databases.opens.update(handle_id, claim)
+    if found is None:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no such handle")
-    handle_id = record.open_global_id
-    cookie = _check(record, session, tcon, owner, wish)
-    if not _claim(session, tcon, owner, handle_id):
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "somebody else was faster")
+    record, cookie, path = found
     opened = Open(session, tcon, tcon.token, owner.open_id, handle_id)
     try:
-        file = durable.reconnect(volume, token, owner, cookie, handle_id)
+        file = durable.reconnect(volume, token, owner, cookie, path, handle_id)
     except BaseException:
         # It cannot be taken up any more, by nobody.
         durable.expire(databases.share_modes, databases.byte_locks, cookie.file_id, handle_id)
@@ -211,74 +224,60 @@ def reconnect(
     return opened, file
 
 
-def _find(databases: Databases, client_guid: bytes, wish: Wish) -> OpenGlobal | None:
-    """Look the handle up by its number; a persistent one, whose number the client may never have got, by its guid."""
+def _number(databases: Databases, client_guid: bytes, wish: Wish) -> int:
+    """Return the number of the handle; a persistent one, whose number the client may never have got, has its guid."""
     handle_id = wish.reconnect or 0
-    record = databases.opens.get(handle_id) if 0 < handle_id <= MAX_ID else None
-    if record is None and wish.persistent:
-        return recovery.made_by(databases, client_guid, wish.create_guid)
-    if record is not None and record.persistent and recovery.adopt(databases, record.open_global_id):
-        return databases.opens.get(record.open_global_id)
-    return record
+    handle_id = handle_id if handle_id <= MAX_ID else 0
+    if wish.persistent or wish.version == 1:
+        recovery.adopt(databases, handle_id)  # its process may have been killed
+    if wish.persistent and databases.opens.get(handle_id) is None:
+        made = recovery.made_by(databases, client_guid, wish.create_guid)
+        return 0 if made is None else made.open_global_id
+    return handle_id
 
 
-def _check(record: OpenGlobal, session: Session, tcon: Tcon, owner: OpenOwner, wish: Wish) -> DurableCookie:
-    """Make sure that it is the client's own handle, in the order of [MS-SMB2] 3.3.5.9.7 and .12."""
+def _check(
+    record: OpenGlobal, session: Session, tcon: Tcon, volume: Volume, owner: OpenOwner, wish: Wish
+) -> tuple[DurableCookie, bytes]:
+    """Make sure that it is the client's own handle; return its cookie and the path of its file beneath the share.
 
-    def refuse_if(wrong: bool, why: str, status: int = STATUS_OBJECT_NAME_NOT_FOUND) -> None:
-        if wrong:
-            raise NTStatusError(status, why)
-
-    # What is said of a replay is what it is told of an open that is in use ([MS-SMB2] 3.3.5.9).
-    in_use = other_lease = STATUS_OBJECT_NAME_NOT_FOUND
-    if wish.replays:
-        in_use = STATUS_FILE_NOT_AVAILABLE if record.persistent else STATUS_DUPLICATE_OBJECTID
-        other_lease = STATUS_ACCESS_DENIED
-    refuse_if(not record.server_id.is_disconnected(), "the handle is not disconnected", in_use)
-    refuse_if(not (record.durable or record.resilient or record.persistent), "the handle does not survive")
+    In the order of [MS-SMB2] 3.3.5.9.7 and .12.
+    """
+    replays = wish.replays
+    if not record.server_id.is_disconnected():
+        raise NTStatusError(_in_use(record) if replays else STATUS_OBJECT_NAME_NOT_FOUND, "the handle is in use")
+    if not (record.durable or record.resilient or record.persistent):
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the handle does not survive")
     try:
         cookie = COOKIE_CODEC.decode(record.backend_cookie)
     except RecordError as error:
         _log.error("handle %#x: %s", record.open_global_id, error)
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "unreadable cookie") from None
-    leased = bool(cookie.lease_key)
-    refuse_if(leased and record.client_guid != owner.client_guid, "another client's lease")
+    if cookie.lease_key and record.client_guid != owner.client_guid:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another client's lease")
     # The first version of the context has no guid, but does for handles of the second as well.
-    refuse_if(wish.version > 1 and record.create_guid != wish.create_guid, "another create")
-    if not wish.replays:
-        refuse_if(wish.version > 1 and record.persistent and not wish.persistent, "the handle is persistent")
-    refuse_if(leased != (owner.lease is not None), "a lease for an oplock, or the reverse", other_lease)
-    refuse_if(owner.lease is not None and owner.lease.key != cookie.lease_key, "another lease", other_lease)
-    path = durable.current_path(session.client.ctx.databases.share_modes, cookie, record.open_global_id)
-    named = _is_named(durable.name_of(cookie, path), wish.name)
-    refuse_if(leased and not named, "the lease has another name", STATUS_INVALID_PARAMETER)
-    refuse_if(record.share_name != tcon.share_name, "another share")
-    if not wish.replays:
-        refuse_if(wish.persistent and not record.persistent, "the handle is not persistent", STATUS_INVALID_PARAMETER)
-    refuse_if(record.owner_sid != session.user_sid, "another user", STATUS_ACCESS_DENIED)
-    return cookie
+    if wish.version > 1 and record.create_guid != wish.create_guid:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another create")
+    if record.persistent and wish.version > 1 and not wish.persistent and not replays:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the handle is persistent")
+    if cookie.lease_key != (b"" if owner.lease is None else owner.lease.key):
+        raise NTStatusError(STATUS_ACCESS_DENIED if replays else STATUS_OBJECT_NAME_NOT_FOUND, "another lease")
+    if record.share_name != tcon.share_name:
+        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another share")
+    path = durable.current_path(volume, cookie, record.open_global_id)
+    if cookie.lease_key and not _is_named(durable.name_of(cookie, path), wish.name):
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "the lease has another name")
+    if wish.persistent and not record.persistent and not replays:
+        raise NTStatusError(STATUS_INVALID_PARAMETER, "the handle is not persistent")
+    if record.owner_sid != session.user_sid:
+        raise NTStatusError(STATUS_ACCESS_DENIED, "another user")
+    return cookie, path
+
+
+def _in_use(record: OpenGlobal) -> int:
+    """Return what a replay is told of an open that is in use by another process ([MS-SMB2] 3.3.5.9)."""
+    return STATUS_FILE_NOT_AVAILABLE if record.persistent else STATUS_DUPLICATE_OBJECTID
 
 
 def _is_named(name: str, asked: str) -> bool:
     return name.casefold() in {asked.casefold(), asked.casefold().removesuffix(_DATA)}
-
-
-def _claim(session: Session, tcon: Tcon, owner: OpenOwner, handle_id: int) -> bool:
-    """Make the handle this process's; False if it is not there for the taking any more."""
-    claimed = False
-
-    def change(record: OpenGlobal) -> OpenGlobal:
-        nonlocal claimed
-        if record.server_id.is_disconnected():
-            record.server_id = owner.server_id
-            record.open_volatile_id = owner.open_id
-            record.session_global_id = session.global_id
-            record.tcon_global_id = tcon.global_id
-            record.disconnect_time = 0
-            if not record.persistent:
-                record.backend_cookie = b""
-            claimed = True
-        return record
-
-    session.client.ctx.databases.opens.update(handle_id, change)
-    return claimed

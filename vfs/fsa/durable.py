@@ -30,6 +30,7 @@ from vfs.fsa.lock import owner_of
 from vfs.locking.brlock import LockOwner
 from vfs.locking.entry import ENTRY_RESILIENT
 from vfs.locking.oplock import LEASE_HANDLE, OPLOCK_BATCH, OPLOCK_LEASE, Oplock
+from vfs.locking.stored import LOCKING_CODEC
 from vfs.notify import trigger
 from vfs.ntstatus import STATUS_OBJECT_NAME_NOT_FOUND, NTStatusError
 from vfs.posix import credentials
@@ -122,16 +123,22 @@ def cookie_of(fo: FileObject) -> bytes:
     return COOKIE_CODEC.encode(_cookie(fo, fo.path, compared=False))
 
 
-def current_path(modes: ShareModes, cookie: DurableCookie, handle_id: int) -> bytes:
-    """Return the path beneath the share that the file of a disconnected handle has now: it may have been renamed."""
-    record = modes.read(FileId.from_key(cookie.file_id).of_file)
-    root = os.fsencode(cookie.share_path).rstrip(b"/") + b"/"
-    for entry in record.entries if record is not None else ():
-        if entry.open_id == handle_id and entry.server_id.is_disconnected():
-            path = record.name_of(entry) if record is not None else b""
-            if path.startswith(root):
-                return path[len(root) :]
-    return cookie.path
+def current_path(volume: Volume, cookie: DurableCookie, handle_id: int) -> bytes:
+    """Return the path beneath the share that the file of a disconnected handle has now: it may have been renamed.
+
+    Raises:
+        NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: the handle is gone, or is one of another share.
+    """
+    key = cookie.file_id if not cookie.stream else FileId.from_key(cookie.file_id).of_file.key()
+    stored = volume.share_modes.parse(key)
+    if stored is not None and cookie.share_path == volume.share_path:
+        record = LOCKING_CODEC.decode(stored)
+        for entry in record.entries:
+            if entry.open_id == handle_id and entry.server_id.is_disconnected():
+                path = volume.relative_path(record.name_of(entry))
+                if path is not None:
+                    return path
+    raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "the handle is gone, or is one of another share")
 
 
 def name_of(cookie: DurableCookie, path: bytes) -> str:
@@ -257,18 +264,23 @@ def _access_mode(granted: int) -> int:
 
 
 def reconnect(
-    volume: Volume, token: SecurityToken, owner: OpenOwner, cookie: DurableCookie, handle_id: int
+    volume: Volume, token: SecurityToken, owner: OpenOwner, cookie: DurableCookie, path: bytes, handle_id: int
 ) -> FileObject:
     """Open the file of `cookie` again and take over what `disconnect` left in the records.
 
     The caller has switched to the identity of `token`, and has made sure that nobody else does the same.
 
+    Args:
+        volume: the share.
+        token: of the user.
+        owner: of the handle from now on.
+        cookie: of the handle.
+        path: `current_path`.
+        handle_id: number of the handle.
+
     Raises:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND: the handle is gone, or the file is another one or was changed.
     """
-    if cookie.share_path != volume.share_path:
-        raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "another share")
-    path = current_path(volume.share_modes, cookie, handle_id)
     try:
         fd = _reopen(volume, path, cookie)
     except OSError as error:

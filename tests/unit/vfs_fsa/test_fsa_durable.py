@@ -40,7 +40,8 @@ def leave(share: Share, name: str = "f") -> durable.DurableCookie:
 
 
 def come_back(share: Share, cookie: durable.DurableCookie) -> FileObject:
-    fo = durable.reconnect(share.volume, share.token, LATER, cookie, HANDLE)
+    path = durable.current_path(share.volume, cookie, HANDLE)
+    fo = durable.reconnect(share.volume, share.token, LATER, cookie, path, HANDLE)
     share.opens.append(fo)
     return fo
 
