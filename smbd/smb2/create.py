@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from messaging.dbwrap.base import DbError
 from smbd.rpc import open_pipe
@@ -77,6 +79,14 @@ if TYPE_CHECKING:
 #: Opens of one session; far beyond what a client needs, far below what would exhaust the server.
 MAX_OPENS: Final = 65536
 _UNCHANGED: Final = STATUS_NONE_MAPPED
+#: Contexts that ask for a lease, or for something in the answer, and for nothing that changes how the file is opened.
+_SIMPLE: Final = frozenset({
+    SMB2_CREATE_REQUEST_LEASE, SMB2_CREATE_QUERY_MAXIMAL_ACCESS_REQUEST, SMB2_CREATE_QUERY_ON_DISK_ID,
+})  # fmt: skip
+
+_unpack: Final = CreateRequest.unpack
+_pack_maximal_access: Final = MaximalAccessResponse.layout.pack
+_pack_on_disk_id: Final = QueryOnDiskIdResponse.layout.pack
 
 
 def handle(request: Request) -> MaybeAsync:
@@ -86,8 +96,10 @@ def handle(request: Request) -> MaybeAsync:
         NTStatusError: STATUS_BAD_IMPERSONATION_LEVEL, STATUS_INVALID_PARAMETER for a leading backslash, and
             what `vfs.fsa.open.open_now` raises.
     """
-    message = CreateRequest.unpack(request.pdu)
-    reconnects = bool(message.contexts) and create_durable.is_reconnect(message.contexts)
+    message = _unpack(request.pdu)
+    contexts = message.contexts
+    simple = _SIMPLE.issuperset(contexts) if contexts else True
+    reconnects = not simple and create_durable.is_reconnect(contexts)
     if message.impersonation_level > SMB2_IMPERSONATION_DELEGATE and not reconnects:
         raise NTStatusError(STATUS_BAD_IMPERSONATION_LEVEL)
     session, tcon = request.session, request.tcon
@@ -95,27 +107,27 @@ def handle(request: Request) -> MaybeAsync:
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
     if len(session.opens) >= MAX_OPENS:
         raise NTStatusError(STATUS_TOO_MANY_OPENED_FILES)
-    if tcon.volume is None:
+    volume = tcon.volume
+    if volume is None:
         return _open_pipe(request, message)
     if not tcon.maximal_access:
         raise NTStatusError(STATUS_ACCESS_DENIED, "the user may not use the share")
-    volume = tcon.volume
-    if message.contexts:
+    if not simple:
         volume = posix_extensions.view(request, message, tcon) or volume
-    if message.name.startswith("\\") and not reconnects and not volume.options.posix:
+    if message.name[:1] == "\\" and not reconnects and not volume.options.posix:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "name begins with a backslash")
-    if not message.contexts:
-        return _open_file(request, message, volume, tcon.token)
+    if simple:
+        return _open_file(request, message, volume, _ask(contexts) if contexts else _NOTHING)
     if reconnects:
         wish = create_durable.read(request.connection, message)
         if wish is not None:
-            return _take_up(request, message, volume, tcon.token, _ask(message.contexts, wish))
+            return _take_up(request, message, volume, tcon.token, _ask(contexts, wish))
     guid = create_replay.create_guid(request, message)
     instance = create_app_instance.read(request, message)
     made = create_replay.find(request, session, message, guid) if guid else None
     if made is not None and made.file is not None:
         return _answer_replay(request, message, made, made.file)
-    create: Callable[[], MaybeAsync] = partial(_open_file, request, message, volume, tcon.token, instance)
+    create: Callable[[], MaybeAsync] = partial(_open_file, request, message, volume, None, instance)
     if instance is not None:
         create = partial(create_app_instance.perform, session, tcon, volume, instance, create)
     return create_replay.perform(request, session, guid, create) if guid else create()
@@ -124,7 +136,7 @@ def handle(request: Request) -> MaybeAsync:
 def _answer_replay(request: Request, message: CreateRequest, opened: Open, file: FileObject) -> bytes:
     """Answer a CREATE that was done before: with the level that it asks for, whatever the open has."""
     contexts = message.contexts
-    answers = _answer_contexts(file, _ask(contexts, None))
+    answers = _answer_contexts(file, _ask(contexts))
     if create_replay.says_durable(opened, message):
         answers |= create_durable.answer(opened)
     request.target = opened
@@ -150,7 +162,7 @@ def _open_pipe(request: Request, message: CreateRequest) -> bytes:
     ).pack()
 
 
-class _Asked(NamedTuple):
+class _Asked(msgspec.Struct, frozen=True, gc=False):
     """What the create contexts ask for beside the open itself.
 
     Attributes:
@@ -176,12 +188,22 @@ def _open_file(
     request: Request,
     message: CreateRequest,
     volume: Volume,
-    token: SecurityToken,
+    asked: _Asked | None,
     instance: create_app_instance.Instance | None = None,
 ) -> MaybeAsync:
+    """Open a file.
+
+    Args:
+        request: the CREATE.
+        message: it as well.
+        volume: the share, or a view of it.
+        asked: what it asks for beside the open; None if that and more stands in the create contexts.
+        instance: the application that those name.
+    """
     session, tcon = request.session, request.tcon
     if session is None or tcon is None:
         raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
+    token = tcon.token
     params = OpenParams(
         message.name,
         message.desired_access,
@@ -190,7 +212,8 @@ def _open_file(
         message.create_disposition,
         message.create_options,
     )
-    asked = _read_contexts(request, message, volume, params, instance) if message.contexts else _NOTHING
+    if asked is None:
+        asked = _read_contexts(request, message, volume, params, instance)
     wish = asked.wish
     if wish is not None and wish.reconnect is not None:
         return _take_up(request, message, volume, token, asked)
@@ -343,7 +366,9 @@ def _read_contexts(
 
 
 def _ask(
-    contexts: Contexts, wish: create_durable.Wish | None, instance: create_app_instance.Instance | None = None
+    contexts: Contexts,
+    wish: create_durable.Wish | None = None,
+    instance: create_app_instance.Instance | None = None,
 ) -> _Asked:
     on_disk_id = SMB2_CREATE_QUERY_ON_DISK_ID in contexts
     return _Asked(_maximal_access_asked(contexts), on_disk_id, wish, instance)
@@ -362,7 +387,7 @@ def _answer_contexts(file: FileObject, asked: _Asked) -> Contexts:
     if lease is not None:
         answer[SMB2_CREATE_REQUEST_LEASE] = lease
     if asked.on_disk_id:
-        answer[SMB2_CREATE_QUERY_ON_DISK_ID] = QueryOnDiskIdResponse(file.file_id.ino, file.file_id.dev).pack()
+        answer[SMB2_CREATE_QUERY_ON_DISK_ID] = _pack_on_disk_id(file.stat.ino, file.stat.dev)
     if file.volume.options.posix:
         answer[SMB2_CREATE_TAG_POSIX] = posix_extensions.answer(file)
     return answer
@@ -373,8 +398,8 @@ def _maximal_access(asked: bytes, file: FileObject) -> bytes:
     if asked:
         timestamp = MaximalAccessRequest.unpack(asked).timestamp
         if timestamp and timestamp == filetime_from_ns(file.stat.mtime_ns):
-            return MaximalAccessResponse(_UNCHANGED, 0).pack()
+            return _pack_maximal_access(_UNCHANGED, 0)
     try:
-        return MaximalAccessResponse(STATUS_SUCCESS, file.maximal_access()).pack()
+        return _pack_maximal_access(STATUS_SUCCESS, file.maximal_access())
     except NTStatusError as error:
-        return MaximalAccessResponse(error.status, 0).pack()
+        return _pack_maximal_access(error.status, 0)

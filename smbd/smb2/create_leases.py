@@ -12,7 +12,8 @@ from smbd.wire.constants import (
     SMB2_LEASE_FLAG_BREAK_IN_PROGRESS,
     SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET,
 )
-from smbd.wire.create_context_lease import LeaseContext, LeaseContextV2, unpack_lease
+from smbd.wire.create_context_lease import LEASE_LAYOUT, LEASE_V2_LAYOUT
+from smbd.wire.errors import WireError
 from vfs.locking.lease import LEASE_V2
 from vfs.locking.oplock import LEASE_ALL, OPLOCK_LEASE, OPLOCK_NONE, STATE_OF_LEVEL, LeaseRequest
 
@@ -43,32 +44,35 @@ def read(
     found = message.contexts.get(SMB2_CREATE_REQUEST_LEASE)
     if found is None or not connection.capabilities & SMB2_GLOBAL_CAP_LEASING:
         return OPLOCK_NONE, None
-    context = unpack_lease(found)
-    if isinstance(context, LeaseContext):
-        return OPLOCK_LEASE, LeaseRequest(context.lease_key, context.lease_state & LEASE_ALL)
+    size = len(found)
+    if size == LEASE_LAYOUT.size:
+        key, state, _, _ = LEASE_LAYOUT.unpack(found)
+        return OPLOCK_LEASE, LeaseRequest(key, state & LEASE_ALL)
+    if size != LEASE_V2_LAYOUT.size:
+        raise WireError("lease context of a wrong length")
     if connection.dialect < SMB2_DIALECT_300:
         return OPLOCK_NONE, None
-    named = context.lease_flags & SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
+    key, state, flags, _, parent_key, epoch = LEASE_V2_LAYOUT.unpack(found)
     return OPLOCK_LEASE, LeaseRequest(
-        context.lease_key,
-        context.lease_state & LEASE_ALL,
+        key,
+        state & LEASE_ALL,
         LEASE_V2,
-        context.epoch,
-        context.parent_lease_key if named else b"",
-        bool(connection.capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING),
+        epoch,
+        parent_key if flags & SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET else b"",
+        connection.capabilities & SMB2_GLOBAL_CAP_DIRECTORY_LEASING != 0,
     )
 
 
 def answer(file: FileObject) -> bytes | None:
     """Return the lease context of the response; None if the open has no share in a lease."""
-    request = file.owner.lease
-    lease = file.oplock.lease if file.oplock is not None else None
-    if request is None or lease is None:
+    oplock = file.oplock
+    lease = oplock.lease if oplock is not None else None
+    if oplock is None or lease is None:
         return None
     flags = SMB2_LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking else 0
     if lease.version != LEASE_V2:
-        return LeaseContext(request.key, lease.state, flags).pack()
-    if lease.parent_key:
+        return LEASE_LAYOUT.pack(oplock.lease_key, lease.state, flags, 0)
+    parent_key = lease.parent_key
+    if parent_key:
         flags |= SMB2_LEASE_FLAG_PARENT_LEASE_KEY_SET
-    parent_key = lease.parent_key or bytes(len(request.key))
-    return LeaseContextV2(request.key, lease.state, flags, 0, parent_key, lease.epoch).pack()
+    return LEASE_V2_LAYOUT.pack(oplock.lease_key, lease.state, flags, 0, parent_key, lease.epoch)

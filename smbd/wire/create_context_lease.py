@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from smbd.wire.buffer import Buffer
 from smbd.wire.constants import SMB2_CREATE_REQUEST_LEASE, SMB2_CREATE_REQUEST_LEASE_V2
@@ -53,6 +53,12 @@ class LeaseContextV2(Fixed, gc=False):
     lease_duration: int = 0
     parent_lease_key: bytes = bytes(16)
     epoch: int = 0
+
+
+#: LeaseKey, LeaseState, LeaseFlags, LeaseDuration; of the second version also ParentLeaseKey and Epoch. For `CREATE`,
+#: which needs the fields, and no object of them.
+LEASE_LAYOUT: Final = LeaseContext.layout
+LEASE_V2_LAYOUT: Final = LeaseContextV2.layout
 
 
 def unpack_lease(data: Buffer) -> LeaseContext | LeaseContextV2:

@@ -8,6 +8,7 @@ stay as bytes, as the protocol wants them ignored. The content of ExtA is a list
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import ClassVar, Final, TypeAlias
 
 from smbd.wire.buffer import Buffer
@@ -73,42 +74,41 @@ __all__ = [
 
 Contexts: TypeAlias = dict[bytes, Buffer]
 
-_HEADER: Final = struct.Struct("<IHHHHI")  # Next, NameOffset, NameLength, Reserved, DataOffset, DataLength
-# The same with a name of four bytes and its padding, which nearly all contexts have
-_SHORT_HEADER: Final = struct.Struct("<IHHHHI4s4x")
-_NAME_OFFSET: Final = _HEADER.size
+# Next, NameOffset, NameLength, Reserved, DataOffset, DataLength, and the shortest name, which nearly all have
+_HEADER: Final = struct.Struct("<IHHHHI4s")
 _SHORTEST_NAME: Final = 4
-_PADDING: Final = (b"", b"\0" * 7, b"\0" * 6, b"\0" * 5, b"\0" * 4, b"\0" * 3, b"\0" * 2, b"\0")
+_NAME_OFFSET: Final = _HEADER.size - _SHORTEST_NAME
+_LAYOUTS: Final = 256
+
+_unpack_header: Final = _HEADER.unpack_from
 
 
 def pack_contexts(contexts: Contexts) -> bytes:
     """Return the chain of `contexts`, in their order."""
     parts: list[Buffer] = []
-    left = len(contexts)
     for name, data in contexts.items():
-        left -= 1
-        name_length = len(name)
-        data_length = len(data)
-        data_offset = (_NAME_OFFSET + name_length + 7) & ~7
-        step = (data_offset + data_length + 7) & ~7 if left else 0
-        # Without data the offset is zero.
-        if name_length == _SHORTEST_NAME:
-            parts.append(
-                _SHORT_HEADER.pack(
-                    step, _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length, name
-                )
-            )
-        else:
-            parts += (
-                _HEADER.pack(step, _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length),
-                name,
-                _PADDING[name_length & 7],
-            )
-        if data_length:
-            parts.append(data)
-            if left and data_length & 7:
-                parts.append(_PADDING[data_length & 7])
+        head, last, padding = _lay_out(name, len(data))
+        parts += (head, data, padding)
+    if parts:
+        parts[-3:] = (last, data)
     return b"".join(parts)
+
+
+@lru_cache(_LAYOUTS)
+def _lay_out(name: bytes, data_length: int) -> tuple[bytes, bytes, bytes]:
+    """Return what is in front of the data of a context that is followed by another one, of the last one, and behind."""
+    name_length = len(name)
+    data_offset = (_NAME_OFFSET + name_length + 7) & ~7
+    end = data_offset + data_length
+    following = (end + 7) & ~7
+    behind_name = name[_SHORTEST_NAME:].ljust(data_offset - _HEADER.size, b"\0")
+    # Without data the offset is zero.
+    fields = _NAME_OFFSET, name_length, 0, data_offset if data_length else 0, data_length, name
+    return (
+        _HEADER.pack(following, *fields) + behind_name,
+        _HEADER.pack(0, *fields) + behind_name,
+        bytes(following - end),
+    )
 
 
 def unpack_contexts(buffer: Buffer) -> Contexts:
@@ -120,31 +120,34 @@ def unpack_contexts(buffer: Buffer) -> Contexts:
     # One copy of these few bytes is cheaper than a view of every name and every data.
     raw = bytes(buffer)
     contexts: Contexts = {}
-    size = len(raw)
+    left = len(raw)
     start = 0
     while True:
         try:
-            step, name_at, name_length, _, data_at, data_length = _HEADER.unpack_from(raw, start)
+            step, name_at, name_length, _, data_at, data_length, name = _unpack_header(raw, start)
         except struct.error:
             raise WireError("create context too short") from None
         # A context reaches up to the next one, and may not look beyond.
-        end = start + step if step else size
-        name_at += start
-        name_end = name_at + name_length
-        if name_length < _SHORTEST_NAME or name_at < start + _NAME_OFFSET or name_end > end or end > size or step & 7:
+        size = step or left
+        if size > left or step & 7 or name_length < _SHORTEST_NAME or name_at < _NAME_OFFSET:
             raise WireError("create context chain broken")
+        name_end = name_at + name_length
+        if name_end > size:
+            raise WireError("create context chain broken")
+        if name_length != _SHORTEST_NAME or name_at != _NAME_OFFSET:
+            name = raw[start + name_at : start + name_end]
+        data = b""
         if data_length:
-            data_at += start
             data_end = data_at + data_length
-            if data_at < name_end or data_end > end:
+            if data_at < name_end or data_end > size:
                 raise WireError("create context data outside of the context")
-            data = raw[data_at:data_end]
-        else:
-            data = b""
-        contexts.setdefault(raw[name_at:name_end], data)
+            data = raw[start + data_at : start + data_end]
+        if name not in contexts:
+            contexts[name] = data
         if not step:
             return contexts
-        start = end
+        start += step
+        left -= step
 
 
 class AllocationSize(Fixed, gc=False):

@@ -90,10 +90,10 @@ def leave(fo: FileObject) -> bool:
     oplock = fo.oplock
     if oplock is None or oplock.level != OPLOCK_LEASE:
         return modes.delete_if(fo.key, fo.alone, None, parted)
-    if modes.leases is None:
+    if modes.leases is None or not oplock.stored:
         return False
     return modes.delete_if(
         fo.key,
         fo.alone,
-        partial(modes.leases.end, fo.owner.client_guid, oplock.lease_key, oplock.stored, fo.key),
+        partial(modes.leases.end, fo.owner.client_guid, oplock.lease_key, oplock.stored),
     )

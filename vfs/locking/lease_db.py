@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -21,10 +20,14 @@ _DIRECTORIES: Final = b"directories"
 """Key of the number of leases on directories. A killed process leaves it too high, which costs time only."""
 
 
-def _without(file_id: bytes, _expected: bytes, stored: bytes) -> bytes | None:
-    """Return what is left of a stored lease on files that loses one: nothing, if that was the only one; else None."""
+def _without(expected: bytes, stored: bytes) -> bytes | None:
+    """Return what is left of the lease `stored` on files without that of `expected`: nothing, if that is the only one.
+
+    Else None.
+    """
     lease = LEASE_CODEC.decode(stored)
-    return b"" if not lease.directory and all(file.file_id == file_id for file in lease.files) else None
+    gone = LEASE_CODEC.decode(expected).files[0].file_id
+    return b"" if not lease.directory and all(file.file_id == gone for file in lease.files) else None
 
 
 class LeaseLock:
@@ -90,16 +93,15 @@ class LeaseDb:
         """Store a new lease, encoded; False if there is one with that key."""
         return self._db.insert(client_guid + lease_key, stored)
 
-    def end(self, client_guid: bytes, lease_key: bytes, stored: bytes, file_id: bytes) -> bool:
-        """Remove a lease whose last open goes, which is of the file `file_id`; False if that is not all.
+    def end(self, client_guid: bytes, lease_key: bytes, stored: bytes) -> bool:
+        """Remove a lease whose last open goes; False if that is not all.
 
         Args:
             client_guid: of the client.
             lease_key: of the lease.
-            stored: the lease as it was stored, which it most likely still is.
-            file_id: key of the file.
+            stored: the lease as it was stored, on the one file, which it most likely still is.
         """
-        return self._db.delete_if(client_guid + lease_key, stored, None, partial(_without, file_id))
+        return self._db.delete_if(client_guid + lease_key, stored, None, _without)
 
     def forget_file(self, client_guid: bytes, lease_key: bytes, file_id: bytes) -> None:
         """Note that no open of the file has a share in the lease any more; it ends with its last file."""

@@ -70,7 +70,7 @@ class LeaseRequest(msgspec.Struct, frozen=True, gc=False):
     on_directory: bool = False
 
 
-class Oplock:
+class Oplock(msgspec.Struct, eq=False):
     """What one open holds: an oplock of its own, or a share in a lease.
 
     Attributes:
@@ -81,19 +81,14 @@ class Oplock:
         stored: the same as it was stored, if it was made for this open of a file that nobody else had open.
     """
 
-    __slots__ = ("breaking_to", "lease", "lease_key", "level", "stored")
-
-    def __init__(
-        self, level: int, lease_key: bytes = b"", lease: LeaseRecord | None = None, stored: bytes = b""
-    ) -> None:
-        self.level = level
-        self.stored = stored
-        self.breaking_to: int | None = None
-        self.lease_key = lease_key
-        self.lease = lease
+    level: int
+    lease_key: bytes = b""
+    lease: LeaseRecord | None = None
+    stored: bytes = b""
+    breaking_to: int | None = None
 
 
-class Wanted(NamedTuple):
+class Wanted(msgspec.Struct, frozen=True, gc=False):
     """An open that asks to join those that are there.
 
     Attributes:
