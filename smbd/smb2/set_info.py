@@ -28,7 +28,7 @@ from smbd.wire.fscc.file_info import (
     FileValidDataLengthInformation,
 )
 from smbd.wire.fscc.name_info import FileLinkInformation, FileRenameInformation, FileRenameInformationEx
-from smbd.wire.set_info import SetInfoRequest, SetInfoResponse
+from smbd.wire.set_info import SetInfoResponse, unpack_set_info
 from vfs import constants
 from vfs.fsa import ea, give_way, link, rename, security, set_info
 from vfs.fsa.file_object import FileObject
@@ -59,31 +59,29 @@ def handle(request: Request) -> Result | AsyncResult:
     Raises:
         NTStatusError: STATUS_INVALID_INFO_CLASS, STATUS_INFO_LENGTH_MISMATCH, and what the object store raises.
     """
-    message = SetInfoRequest.unpack(request.pdu)
-    length = len(message.data)
+    persistent, volatile, kind, info_class, data, additional = unpack_set_info(request.pdu)
+    length = len(data)
     if length > BYTES_PER_CREDIT:
         check_charge(request, length)
     if length > request.connection.max_transact:
         raise NTStatusError(STATUS_INVALID_PARAMETER, "buffer too large")
-    opened = request.open(message.file_id_persistent, message.file_id_volatile)
-    file = opened.file
+    file = request.open(persistent, volatile).file
     if file is None:
         raise NTStatusError(STATUS_INVALID_DEVICE_REQUEST, "not a file")
-    kind = message.info_type
     if kind == SMB2_0_INFO_FILE:
-        setter = _CLASSES.get(message.file_info_class)
+        setter = _CLASSES.get(info_class)
         if setter is None:
-            raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {message.file_info_class}")
+            raise NTStatusError(STATUS_INVALID_INFO_CLASS, f"file information class {info_class}")
         try:
-            waiting = setter(file, message.data)
+            waiting = setter(file, data)
         except WireError as error:
             raise NTStatusError(STATUS_INFO_LENGTH_MISMATCH, str(error)) from error
         if waiting is not None:
             return _answer(request.connection.ctx, waiting)
     elif kind == SMB2_0_INFO_SECURITY:
-        security.set_security(file, message.additional_information, bytes(message.data))
+        security.set_security(file, additional, bytes(data))
     elif kind == SMB2_0_INFO_QUOTA:
-        quota.set_limits(file, message.data)
+        quota.set_limits(file, data)
     elif kind == SMB2_0_INFO_FILESYSTEM:
         raise NTStatusError(STATUS_NOT_SUPPORTED, "file system information cannot be set")
     else:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from smbd.wire.buffer import BODY, EMPTY_DYNAMIC, Buffer, variable
+from smbd.wire.buffer import BODY, EMPTY_DYNAMIC, Buffer
 from smbd.wire.errors import WireError
 
 # StructureSize, InfoType, FileInfoClass, BufferLength, BufferOffset, Reserved, AdditionalInformation, FileId
@@ -58,14 +58,24 @@ class SetInfoRequest(msgspec.Struct, gc=False):
         Raises:
             WireError: It is malformed.
         """
-        try:
-            size, info_type, info_class, length, at, additional, persistent, volatile = _REQUEST.unpack_from(pdu, BODY)
-        except struct.error:
-            raise WireError("SET_INFO request too short") from None
-        if size != _REQUEST_SIZE:
-            raise WireError("SET_INFO request: wrong StructureSize")
-        data = variable(pdu, at, length, _REQUEST_DATA, "SET_INFO buffer")
-        return cls(persistent, volatile, info_type, info_class, data, additional)
+        return cls(*unpack_set_info(pdu))
+
+
+def unpack_set_info(pdu: Buffer) -> tuple[int, int, int, int, Buffer, int]:
+    """Return the fields of a `SetInfoRequest`, without making one.
+
+    Raises:
+        WireError: It is malformed.
+    """
+    try:
+        size, info_type, info_class, length, at, additional, persistent, volatile = _REQUEST.unpack_from(pdu, BODY)
+    except struct.error:
+        raise WireError("SET_INFO request too short") from None
+    if size != _REQUEST_SIZE:
+        raise WireError("SET_INFO request: wrong StructureSize")
+    if length and not _REQUEST_DATA <= at <= len(pdu) - length:
+        raise WireError("SET_INFO buffer outside of the message")
+    return persistent, volatile, info_type, info_class, pdu[at : at + length], additional
 
 
 class SetInfoResponse(msgspec.Struct, gc=False):

@@ -22,7 +22,6 @@ from vfs.constants import (
     FILE_SYNCHRONOUS_IO_ALERT,
     FILE_SYNCHRONOUS_IO_NONALERT,
     FILETIME_FREEZE,
-    FILETIME_OMIT,
     FILETIME_THAW,
 )
 from vfs.file_id import file_id_of
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 _SETTABLE_MODE: Final = MODE_FLAGS & ~FILE_DELETE_ON_CLOSE
 _DISPOSITION_FLAGS: Final = 0x1F
-_STORED_CHANGES: Final = FILE_NOTIFY_CHANGE_ATTRIBUTES | FILE_NOTIFY_CHANGE_CREATION
 
 
 def set_basic(
@@ -66,28 +64,31 @@ def set_basic(
     """
     if not fo.granted_access & FILE_WRITE_ATTRIBUTES:
         raise fo.refusal(FILE_WRITE_ATTRIBUTES)
-    if min(creation_time, last_access_time, last_write_time, change_time) < FILETIME_THAW:
+    if (
+        creation_time < FILETIME_THAW
+        or last_access_time < FILETIME_THAW
+        or last_write_time < FILETIME_THAW
+        or change_time < FILETIME_THAW
+    ):
         raise NTStatusError(STATUS_INVALID_PARAMETER, "time out of range")
+    changes = FILE_NOTIFY_CHANGE_CREATION if creation_time > 0 else 0
     if file_attributes:
+        changes |= FILE_NOTIFY_CHANGE_ATTRIBUTES
         if fo.is_directory:
             if file_attributes & FILE_ATTRIBUTE_TEMPORARY:
                 raise NTStatusError(STATUS_INVALID_PARAMETER, "temporary directory")
         elif file_attributes & FILE_ATTRIBUTE_DIRECTORY:
             raise NTStatusError(STATUS_INVALID_PARAMETER, "directory attribute for a file")
-    changes = FILE_NOTIFY_CHANGE_ATTRIBUTES if file_attributes else 0
-    if creation_time not in times.NOT_SET:
-        changes |= FILE_NOTIFY_CHANGE_CREATION
-    if last_access_time not in times.NOT_SET:
-        changes |= FILE_NOTIFY_CHANGE_LAST_ACCESS
-    if last_write_time not in times.NOT_SET:
-        changes |= FILE_NOTIFY_CHANGE_LAST_WRITE
     try:
         if change_time == FILETIME_FREEZE and fo.sticky_change_time is None:
             fo.sticky_change_time = _current_change_time(fo)
-        if changes & _STORED_CHANGES:
+        if changes:
             _set_stored(fo, creation_time, file_attributes)
-        _set_times(fo, last_access_time, last_write_time)
-        if change_time not in times.NOT_SET:
+        if last_access_time > 0 or last_write_time > 0:
+            changes |= _set_times(fo, last_access_time, last_write_time)
+        if last_write_time < 0:
+            fo.sticky_write_time = fo.refresh().mtime_ns if last_write_time == FILETIME_FREEZE else None
+        if change_time > 0:
             fo.sticky_change_time = change_time
         elif change_time == FILETIME_THAW:
             fo.sticky_change_time = None
@@ -106,7 +107,7 @@ def _set_stored(fo: FileObject, creation_time: int, file_attributes: int) -> Non
     stored, known_time = attributes.load_stored(volume, fo.fd, stat)
     if file_attributes:
         stored = file_attributes & attributes.SETTABLE | stored & attributes.UNSETTABLE
-    fo.creation_time = known_time if creation_time in times.NOT_SET else creation_time
+    fo.creation_time = creation_time if creation_time > 0 else known_time
     attributes.store(volume, fo.fd, stat, stored, fo.creation_time)
     if file_attributes and not stored & FILE_ATTRIBUTE_ARCHIVE and not stat.is_directory:
         _archive_taken(fo)
@@ -128,22 +129,25 @@ def _current_change_time(fo: FileObject) -> int:
     return times.to_filetime(stat.ctime_ns)
 
 
-def _set_times(fo: FileObject, last_access_time: int, last_write_time: int) -> None:
-    atime = None if last_access_time in times.NOT_SET else times.to_unix_ns(last_access_time)
-    mtime = None if last_write_time in times.NOT_SET else times.to_unix_ns(last_write_time)
-    if atime is not None or mtime is not None:
-        try:
+def _set_times(fo: FileObject, last_access_time: int, last_write_time: int) -> int:
+    """Set what is above 0; return which changes that makes."""
+    changes = 0
+    atime = mtime = None
+    if last_access_time > 0:
+        changes = FILE_NOTIFY_CHANGE_LAST_ACCESS
+        atime = times.to_unix_ns(last_access_time)
+    if last_write_time > 0:
+        changes |= FILE_NOTIFY_CHANGE_LAST_WRITE
+        mtime = times.to_unix_ns(last_write_time)
+    try:
+        fo.volume.backend.utimens(fo.fd, atime, mtime)
+    except PermissionError:
+        # The kernel wants the owner; FILE_WRITE_ATTRIBUTES was granted (`dos filetimes`).
+        with credentials.as_root():
             fo.volume.backend.utimens(fo.fd, atime, mtime)
-        except PermissionError:
-            # The kernel wants the owner; FILE_WRITE_ATTRIBUTES was granted (`dos filetimes`).
-            with credentials.as_root():
-                fo.volume.backend.utimens(fo.fd, atime, mtime)
     if mtime is not None:
         fo.sticky_write_time = mtime
-    elif last_write_time == FILETIME_FREEZE:
-        fo.sticky_write_time = fo.refresh().mtime_ns
-    elif last_write_time != FILETIME_OMIT:
-        fo.sticky_write_time = None
+    return changes
 
 
 def _check_size(fo: FileObject, size: int) -> None:

@@ -6,14 +6,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from vfs.constants import FILETIME_FREEZE, FILETIME_OMIT, FILETIME_THAW, FILETIME_UNIX_EPOCH
+from vfs.constants import FILETIME_UNIX_EPOCH
 from vfs.posix import credentials
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
 
-NOT_SET: Final = frozenset({FILETIME_OMIT, FILETIME_FREEZE, FILETIME_THAW})
-"""What a time to set may be to say that none is set."""
 _NS_PER_TICK: Final = 100
 _DOS_STEP_NS: Final = 2_000_000_000
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import TracebackType
 from typing import Final
 
@@ -72,13 +73,17 @@ class LeaseDb:
 
     Args:
         db: leases.tdb, or its in-memory twin.
+
+    Attributes:
+        any_directories: true if there is a lease on any directory: only then has a request that changes one to look.
     """
 
-    __slots__ = ("_db", "_parse")
+    __slots__ = ("_db", "_parse", "any_directories")
 
     def __init__(self, db: Db) -> None:
         self._db = db
         self._parse = db.parse
+        self.any_directories: Callable[[], bytes | None] = partial(db.parse, _DIRECTORIES)
 
     def get(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
         """Return a lease as it is now, without locking."""
@@ -127,12 +132,6 @@ class LeaseDb:
                 locked.lease.files = [
                     LeaseFile(file_id, path) if file.file_id == file_id else file for file in locked.lease.files
                 ]
-
-    # A request that changes a directory has to look for leases on it only while there are any at all.
-
-    def any_directories(self) -> bool:
-        """Tell whether there is a lease on any directory."""
-        return self._parse(_DIRECTORIES) is not None
 
     def count_directories(self, change: int) -> None:
         """Note that a lease on a directory came or went."""

@@ -16,6 +16,7 @@ notifyd.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -56,15 +57,15 @@ class NotifyIndex:
 
     Args:
         db: notify_index.
+
+    Attributes:
+        anyone: true if any process watches anything.
     """
 
     def __init__(self, db: Db) -> None:
         self._db = db
         self._parse = db.parse
-
-    def anyone(self) -> bool:
-        """Tell whether any process watches anything."""
-        return self._parse(_WATCHERS) is not None
+        self.anyone: Callable[[], bytes | None] = partial(db.parse, _WATCHERS)
 
     def interests(self, directory: bytes) -> list[Interest]:
         """Return who watches `directory`."""

@@ -293,10 +293,10 @@ def utimens(fd: int, atime_ns: int | None, mtime_ns: int | None) -> None:
     Raises:
         OSError: as the kernel says.
     """
-    atime = divmod(atime_ns, 1000000000) if atime_ns is not None else (0, _UTIME_OMIT)
-    mtime = divmod(mtime_ns, 1000000000) if mtime_ns is not None else (0, _UTIME_OMIT)
-    times = _TIMES.pack(*atime, *mtime)
-    if _futimens_call(fd, times) == 0:
+    atime, atime_n = (0, _UTIME_OMIT) if atime_ns is None else divmod(atime_ns, 1000000000)
+    mtime, mtime_n = (0, _UTIME_OMIT) if mtime_ns is None else divmod(mtime_ns, 1000000000)
+    times = _TIMES.pack(atime, atime_n, mtime, mtime_n)
+    if not _futimens_call(fd, times):
         return
     error = _last_error()
     if error.errno != errno.EBADF:
