@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 POSIX_SINCE = (6, 12)
 
 #: What a program of the guest does in a directory of its own of the share, and what it prints.
-#: What is open and gone from its name is not opened again in the same way: the client would take that old handle. And it
-#: forgets the mode for a second when it opens a file.
+#: What is open and gone from its name is not opened again in the same way: the client would take that old handle. And
+#: it forgets the mode for a second when it opens a file.
 POSIX_STEPS = {
     "modes": (
         """
