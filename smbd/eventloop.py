@@ -30,6 +30,7 @@ Callback = Callable[[], object]
 
 _log = logging.getLogger(__name__)
 
+_EPOLLIN: Final = select.EPOLLIN
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
 _WRITABLE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _MAX_EVENTS: Final = 16
@@ -139,6 +140,7 @@ class EventLoop:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._epoll = select.epoll()
+        self._poll = self._epoll.poll
         self._readers: dict[int, Callback] = {}
         self._writers: dict[int, Callback] = {}
         # When and, as no two are the same, a number: the heap compares them without a call.
@@ -288,34 +290,52 @@ class EventLoop:
     def turn(self) -> None:
         """Wait for the next events or timer and serve them once."""
         timeout: float = -1  # for ever
-        timers = self._timers
-        if self._ready:
+        ready = self._ready
+        if ready:
             timeout = 0
-        elif timers:
-            while timers and timers[0][2].callback is None:
-                heapq.heappop(timers)
-            if timers:
-                timeout = timers[0][0] - self._clock()
+        elif self._timers:
+            when, _, timer = self._timers[0]
+            if timer.callback is None:
+                timeout = self._skip_cancelled()
+            else:
+                clock = self._clock
+                timeout = when - clock()
                 if timeout < 0:  # noqa: PLR1730 - at each turn; max() is slower
                     timeout = 0
-        happened = self._epoll.poll(timeout, _MAX_EVENTS)
+        poll = self._poll
+        happened = poll(timeout, _MAX_EVENTS)
         for fd, events in happened:
-            if events & _READABLE:
+            if events == _EPOLLIN:  # nearly always
                 reader = self._readers.get(fd)
                 if reader is not None:
                     reader()
-            if events & _WRITABLE:
-                writer = self._writers.get(fd)
-                if writer is not None:
-                    writer()
+            else:
+                self._serve(fd, events)
         if not happened or not timeout or self._due:
             # Else no timer was due when the wait began; the next turn looks again.
             self._due = False
             self._run_timers()
-        ready = self._ready
         if ready:
             for _ in range(len(ready)):
                 ready.popleft()()
+
+    def _serve(self, fd: int, events: int) -> None:
+        """Call who wants to know; either may take the other off."""
+        if events & _READABLE:
+            reader = self._readers.get(fd)
+            if reader is not None:
+                reader()
+        if events & _WRITABLE:
+            writer = self._writers.get(fd)
+            if writer is not None:
+                writer()
+
+    def _skip_cancelled(self) -> float:
+        """Forget the cancelled timers before the next one; return how long to wait for that."""
+        timers = self._timers
+        while timers and timers[0][2].callback is None:
+            heapq.heappop(timers)
+        return max(timers[0][0] - self._clock(), 0) if timers else -1
 
     def _run_timers(self) -> None:
         if not self._timers:

@@ -47,7 +47,7 @@ from smbd.wire.constants import (
     SMB2_PROTOCOL_ID,
 )
 from smbd.wire.errors import WireError
-from smbd.wire.header import HEADER
+from smbd.wire.header import unpack_header
 from smbd.xsrv.connection import Connection
 from smbd.xsrv.session import Session
 from vfs.ntstatus import (
@@ -145,7 +145,7 @@ def on_message(
     """
     if length < SMB2_HEADER_SIZE:
         raise ProtocolViolation(f"message of {length} bytes")
-    header = HEADER.unpack_from(view, start)
+    header = unpack_header(view, start)
     if header[7]:
         _start_chain(connection, view, start, length, sealed)
         return
@@ -162,7 +162,7 @@ def _accept(
         raise ProtocolViolation("not an SMB2 request header")
     request = Request(connection, header, pdu, sealed, chain)
     if request.command == SMB2_CANCEL:
-        _cancel(request)
+        _cancel(request, header[9] | request.tree_id << 32)
         return None
     if not connection.credits.take(request.message_id, request.credit_charge or 1):
         window = connection.credits
@@ -173,11 +173,11 @@ def _accept(
     return request
 
 
-def _cancel(request: Request) -> None:
+def _cancel(request: Request, async_id: int) -> None:
     """[MS-SMB2] 3.3.5.16: look the request up by AsyncId or MessageId and end its wait. No response."""
     connection = request.connection
     if request.flags & SMB2_FLAGS_ASYNC_COMMAND:
-        found = next((p for p in connection.pending.values() if p.request.async_id == request.async_id), None)
+        found = next((p for p in connection.pending.values() if p.request.async_id == async_id), None)
     else:
         found = connection.pending.get(request.message_id)
     if found is None:
@@ -200,7 +200,7 @@ def _start_chain(
     while True:
         if end - offset < SMB2_HEADER_SIZE:
             raise ProtocolViolation("truncated compound")
-        header = HEADER.unpack_from(view, offset)
+        header = unpack_header(view, offset)
         following = header[7]
         if following & 7 or (following and not SMB2_HEADER_SIZE <= following <= end - offset):
             raise ProtocolViolation("NextCommand out of range")
@@ -219,7 +219,10 @@ def _start_chain(
 def _run_chain(chain: Chain) -> None:
     """Run the requests of a compound until one has to wait or all are done."""
     while chain.rest:
-        if not _run(chain.rest.pop(), chain):
+        request = chain.rest.pop()
+        if not request.related:
+            chain.last_open = None
+        if not _run(request, chain):
             return
     chain.send()
 
@@ -230,7 +233,8 @@ def _run(request: Request, chain: Chain | None) -> bool:
         command = _authorise(request)
         if request.connection.overlapped is not None:
             request.connection.overlapped.finish()
-        result = command.handler(request)
+        handle = command.handler
+        result = handle(request)
     except ProtocolViolation:
         raise
     except Exception as error:  # noqa: BLE001 - every failure becomes a response
@@ -366,24 +370,38 @@ def _authorise(request: Request) -> Command:
     flags = request.flags
     if flags & SMB2_FLAGS_RELATED_OPERATIONS:
         _inherit(request)
-    elif request.chain is not None:
-        request.chain.last_open = None
     session = connection.sessions.get(request.session_id)
+    sealed = request.sealed
     if session is None:
         if request.session_id and flags & SMB2_FLAGS_SIGNED:
             _sign_refusal(request)
-        if request.sealed or command.needs_session:
+        if sealed is not None or command.needs_session:
             raise NTStatusError(STATUS_USER_SESSION_DELETED)
-    elif request.sealed and request.sealed is not session:
+    elif sealed is not None and sealed is not session:
         raise NTStatusError(STATUS_ACCESS_DENIED, "encrypted with the key of another session")
     else:
         request.session = session
-        _check_session(request, session, command)
+        if sealed is None and command.checks_signature:
+            if flags & SMB2_FLAGS_SIGNED:
+                _verify(request, session)
+            elif session.signing_required:
+                raise NTStatusError(STATUS_ACCESS_DENIED, "not signed")
+            elif session.encryption_required:
+                raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+        if command.needs_session:
+            if not session.valid:
+                raise NTStatusError(STATUS_USER_SESSION_DELETED)
+            if session.encryption_required and sealed is None:
+                raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
+            if session.expires is not None and session.expired and not command.when_expired:
+                request.sign = request.sign or session.signing_required
+                raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
+            connection.active = True
         if command.needs_tcon:
             tcon = session.tcons.get(request.tree_id)
             if tcon is None:
                 raise NTStatusError(STATUS_NETWORK_NAME_DELETED)
-            if tcon.encryption_required and not request.sealed:
+            if tcon.encryption_required and sealed is None:
                 raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
             request.tcon = tcon
             credentials.impersonate(tcon.token.unix)
@@ -393,27 +411,13 @@ def _authorise(request: Request) -> Command:
     return command
 
 
-def _check_session(request: Request, session: Session, command: Command) -> None:
-    """See that the request is signed or encrypted as the session demands, and that the session is still good."""
-    if not request.sealed and command.checks_signature:
-        if request.flags & SMB2_FLAGS_SIGNED:
-            request.signer = signer = session.channels.get(request.connection) or session.signer(request.connection)
-            if not signer.verify(request.pdu):
-                raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
-            request.sign = True
-        elif session.signing_required:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not signed")
-        elif session.encryption_required:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
-    if command.needs_session:
-        if not session.valid:
-            raise NTStatusError(STATUS_USER_SESSION_DELETED)
-        if session.encryption_required and not request.sealed:
-            raise NTStatusError(STATUS_ACCESS_DENIED, "not encrypted")
-        if session.expires is not None and session.expired and not command.when_expired:
-            request.sign = request.sign or session.signing_required
-            raise NTStatusError(STATUS_NETWORK_SESSION_EXPIRED)
-        request.connection.active = True
+def _verify(request: Request, session: Session) -> None:
+    """See that the signature of a message is that of the session's channel; the response bears one, too."""
+    connection = request.connection
+    request.signer = signer = session.channels.get(connection) or session.signer(connection)
+    if not signer.verify(request.pdu):
+        raise NTStatusError(STATUS_ACCESS_DENIED, "wrong signature")
+    request.sign = True
 
 
 def _sign_refusal(request: Request) -> None:

@@ -52,7 +52,7 @@ def validate_negotiate_info(call: IoctlCall) -> IoctlOutput:
         raise ProtocolViolation("the NEGOTIATE that the client sent is not what arrived")
     return IoctlOutput(
         ValidateNegotiateInfoResponse(
-            connection.capabilities, connection.server_guid, connection.security_mode, connection.dialect
+            connection.capabilities, connection.ctx.server_guid, connection.security_mode, connection.dialect
         ).pack()
     )
 

@@ -194,7 +194,7 @@ def _response(connection: Connection, dialect: int, contexts: list[NegotiateCont
     return NegotiateResponse(
         dialect=dialect,
         security_mode=connection.security_mode,
-        server_guid=connection.server_guid,
+        server_guid=connection.ctx.server_guid,
         capabilities=connection.capabilities,
         max_transact_size=connection.max_transact,
         max_read_size=connection.max_read,

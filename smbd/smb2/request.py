@@ -7,13 +7,12 @@ a `Reply` that also names a status; it raises `NTStatusError` to fail. The dispa
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from messaging.waiter import Waiter
 from smbd.smb2 import channel_sequence
 from smbd.wire.constants import (
     COMMAND_NAMES,
-    SMB2_FLAGS_ASYNC_COMMAND,
     SMB2_FLAGS_RELATED_OPERATIONS,
     SMB2_FLAGS_REPLAY_OPERATION,
     SMB2_RELATED_FILE_ID,
@@ -36,6 +35,10 @@ if TYPE_CHECKING:
     from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
+
+
+#: Where the field Status of a request of dialect 3.x holds the ChannelSequence.
+_CHANNEL_SEQUENCE: Final = 0xFFFF
 
 
 class ProtocolViolation(Exception):  # noqa: N818 - the peer broke the rules, the server is well
@@ -100,10 +103,9 @@ class Request:
         sealed: the session under whose key it arrived encrypted; None if it came in the clear.
         sign: the response is to be signed.
         signer: by what; None for the session's channel on this connection.
-        credits_granted: the grant went out, with the response or with an interim one.
         chain: the compound it belongs to, None when it came alone.
         pending: set while a suspended handler owns it.
-        async_id: non-zero once an interim response went out.
+        async_id: non-zero once an interim response went out, with all the credits of the request.
         target: the open that it names or makes; None if it does not count as outstanding there.
         outlives_channel: it goes on when its connection is lost, as long as its session has another one.
         waits_on: set by a handler before it suspends: the open whose closing ends the wait.
@@ -118,7 +120,6 @@ class Request:
         "connection",
         "credit_charge",
         "credit_request",
-        "credits_granted",
         "flags",
         "message_id",
         "outlives_channel",
@@ -139,6 +140,7 @@ class Request:
     command: int
     credit_charge: int
     credit_request: int
+    flags: int
     message_id: int
     session_id: int
     tree_id: int
@@ -154,17 +156,15 @@ class Request:
         self.connection = connection
         self.pdu = pdu
         (
-            _, _, self.credit_charge, status, self.command, self.credit_request, flags, _, self.message_id,
-            low, self.tree_id, self.session_id, _,
+            _, _, self.credit_charge, status, self.command, self.credit_request, self.flags, _, self.message_id,
+            _, self.tree_id, self.session_id, _,
         ) = header  # fmt: skip
-        self.flags: int = flags
-        self.channel_sequence: int = status & 0xFFFF
-        self.async_id: int = low | self.tree_id << 32 if flags & SMB2_FLAGS_ASYNC_COMMAND else 0
-        self.credits_granted = False
+        self.channel_sequence: int = status & _CHANNEL_SEQUENCE
         self.sealed = sealed
+        self.chain = chain
+        self.async_id = 0
         self.sign = False
         self.signer: Signer | None = None
-        self.chain = chain
         self.pending: Pending | None = None
         self.session: Session | None = None
         self.tcon: Tcon | None = None

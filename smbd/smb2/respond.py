@@ -25,7 +25,7 @@ from smbd.wire.constants import (
     SMB2_PROTOCOL_ID,
     SMB2_UNSOLICITED_MESSAGE_ID,
 )
-from smbd.wire.header import HEADER, NO_SIGNATURE
+from smbd.wire.header import NO_SIGNATURE, pack_header_into
 from vfs.ntstatus import STATUS_PENDING, NTStatusError
 
 if TYPE_CHECKING:
@@ -75,32 +75,35 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
     if transport.closed:
         return
     kind = type(body)
-    if kind is FileRange:
+    if kind is int:
+        length = SMB2_HEADER_SIZE + body  # type: ignore[operator]  # as it says
+    elif kind is FileRange:
         _send_file(request, status, body)  # type: ignore[arg-type]  # it is one
         return
-    length = SMB2_HEADER_SIZE + (body if kind is int else len(body))  # type: ignore[operator,arg-type]
+    else:
+        length = SMB2_HEADER_SIZE + len(body)  # type: ignore[arg-type]  # bytes
     out = transport.buffer(TRANSFORM_LENGTH + length)
+    view = out.view
     at = frame = out.end + PREFIX_SIZE
     sealed = request.sealed
-    if sealed:
+    if sealed is not None:
         at += TRANSFORM_LENGTH
-    view = out.view
-    sign = request.sign
-    _write_header(request, status, view, at, 0, sign)
+    _write_header(request, status, view, at, 0)
+    end = at + length
     if kind is not int:
-        view[at + SMB2_HEADER_SIZE : at + length] = body  # type: ignore[assignment]
-    if sign:
-        _sign(request, view[at : at + length])
+        view[at + SMB2_HEADER_SIZE : end] = body  # type: ignore[assignment]
+    if request.sign:
+        _sign(request, view[at:end])
     if preauth is not None:
-        preauth.update(view[at : at + length])
-    if sealed:
+        preauth.update(view[at:end])
+    if sealed is not None:
         length = sealed.seal(view, frame, length)
     transport.commit(length)
 
 
 def _send_file(request: Request, status: int, body: FileRange) -> None:
     head = bytearray(SMB2_HEADER_SIZE)
-    _write_header(request, status, head, 0, 0, sign=False)
+    _write_header(request, status, head, 0, 0)
     request.connection.transport.send_file(bytes(head) + body.head, body.fd, body.offset, body.count)
 
 
@@ -126,7 +129,7 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
         view[end:padded] = bytes(padded - end)
         end = padded
         following = end - at if index < last else 0
-        _write_header(request, status, view, at, following, request.sign)
+        _write_header(request, status, view, at, following)
         if request.sign:
             _sign(request, view[at:end])
         at = end
@@ -161,7 +164,7 @@ def send_notification(
     view = out.view
     flags = SMB2_FLAGS_SERVER_TO_REDIR | (SMB2_FLAGS_SIGNED if sign else 0)
     session_id = session.wire_id if session is not None and (sealed or sign) else 0
-    HEADER.pack_into(
+    pack_header_into(
         view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, 0, 0, command, 0, flags, 0,
         SMB2_UNSOLICITED_MESSAGE_ID, 0, 0, session_id, NO_SIGNATURE,
     )  # fmt: skip
@@ -180,23 +183,21 @@ def _sign(request: Request, message: memoryview) -> None:
         request.session.signer(request.connection).sign(message)
 
 
-def _write_header(
-    request: Request, status: int, view: memoryview | bytearray, at: int, following: int, sign: bool
-) -> None:
+def _write_header(request: Request, status: int, view: memoryview | bytearray, at: int, following: int) -> None:
     flags = SMB2_FLAGS_SERVER_TO_REDIR | request.flags & _ECHOED_FLAGS
-    if sign:
+    if request.sign:
         flags |= SMB2_FLAGS_SIGNED
-    low, high = SMB2_PROCESS_ID, request.tree_id
-    if request.async_id:
-        flags |= SMB2_FLAGS_ASYNC_COMMAND
-        low, high = request.async_id & 0xFFFFFFFF, request.async_id >> 32
-    command, charge = request.command, request.credit_charge
-    granted = 0
-    if not request.credits_granted:
-        # All credits of an asynchronous request went out with its interim response.
-        request.credits_granted = True
+    command, charge, async_id = request.command, request.credit_charge, request.async_id
+    if not async_id or status == STATUS_PENDING:
         granted = request.connection.credits.grant(command, status, request.credit_request, charge or 1)
-    HEADER.pack_into(
+    else:
+        granted = 0  # all credits of an asynchronous request went out with its interim response
+    if not async_id:
+        low, high = SMB2_PROCESS_ID, request.tree_id
+    else:
+        flags |= SMB2_FLAGS_ASYNC_COMMAND
+        low, high = async_id & 0xFFFFFFFF, async_id >> 32
+    pack_header_into(
         view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, charge, status, command, granted,
         flags, following, request.message_id, low, high, request.session_id, NO_SIGNATURE,
     )  # fmt: skip
@@ -207,7 +208,7 @@ def send_smb1_reply(connection: Connection, body: bytes) -> None:
     length = SMB2_HEADER_SIZE + len(body)
     out = connection.transport.buffer(length)
     at = out.end + PREFIX_SIZE
-    HEADER.pack_into(
+    pack_header_into(
         out.view, at, SMB2_PROTOCOL_ID, SMB2_HEADER_SIZE, 0, 0, 0, 1, SMB2_FLAGS_SERVER_TO_REDIR, 0, 0,
         SMB2_PROCESS_ID, 0, 0, NO_SIGNATURE,
     )  # fmt: skip

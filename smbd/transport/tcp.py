@@ -104,7 +104,7 @@ class TcpTransport:
         if received:
             end = len(received)
             self._in[:end] = received
-            self._deliver(self._in, end)
+            self._deliver(end)
             self.flush()
 
     def fileno(self) -> int:
@@ -160,11 +160,10 @@ class TcpTransport:
         self._in = anonymous(self._buffer_size) if spare is None else spare
 
     def _on_readable(self) -> None:
-        view, end = self._in, self._in_end
-        want = self._needed or _RECEIVE_CHUNK
-        room = self._in_limit - end
+        begun = self._in_end
+        receive = self._receive
         try:
-            received = self._receive(view[end:] if end else view, want if want < room else room)  # noqa: FURB136
+            received = self._receive_rest() if begun else receive(self._in, _RECEIVE_CHUNK)
         except BlockingIOError:
             return
         except OSError as error:
@@ -173,20 +172,25 @@ class TcpTransport:
         if not received:
             self.close("closed by the client")
             return
-        self._in_end = end = end + received
+        self._in_end = end = begun + received
         if received < self._needed:
             self._needed -= received
             return
-        self._deliver(view, end)
-        if not self.closed:
-            self.flush()
+        self._deliver(end)
+        self.flush()
 
-    def _deliver(self, view: memoryview, end: int) -> None:
+    def _receive_rest(self) -> int:
+        """Receive more of a frame that has begun."""
+        end = self._in_end
+        return self._receive(self._in[end:], min(self._needed or _RECEIVE_CHUNK, self._in_limit - end))
+
+    def _deliver(self, end: int) -> None:
         """Hand every complete frame to the handler and keep the rest at the start of the buffer."""
         handler = self._handler
         if handler is None:
             return
-        start, self._needed = 0, 0
+        view = self._in
+        start = self._needed = 0
         while end - start >= PREFIX_SIZE:
             length = _PREFIX.unpack_from(view, start)[0]
             if length > self._max_message:
@@ -251,8 +255,9 @@ class TcpTransport:
             return
         view = out.view[:end]
         if not self._queue:
+            send = self._send
             try:
-                sent = self._send(view)
+                sent = send(view)
             except BlockingIOError:
                 sent = 0
             except OSError as error:

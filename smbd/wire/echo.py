@@ -16,7 +16,12 @@ ECHO_BODY: Final = _LAYOUT.pack(_SIZE)
 """The body of both messages."""
 
 
-def _check(pdu: Buffer, what: str) -> None:
+def check_echo(pdu: Buffer, what: str) -> None:
+    """See that the message is long enough and says the right StructureSize; that is all there is to it.
+
+    Raises:
+        WireError: It is malformed.
+    """
     try:
         (size,) = _LAYOUT.unpack_from(pdu, BODY)
     except struct.error:
@@ -39,7 +44,7 @@ class EchoRequest(msgspec.Struct, gc=False):
         Raises:
             WireError: It is malformed.
         """
-        _check(pdu, "ECHO request")
+        check_echo(pdu, "ECHO request")
         return cls()
 
 
@@ -57,5 +62,5 @@ class EchoResponse(msgspec.Struct, gc=False):
         Raises:
             WireError: It is malformed.
         """
-        _check(pdu, "ECHO response")
+        check_echo(pdu, "ECHO response")
         return cls()

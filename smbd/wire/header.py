@@ -16,6 +16,10 @@ from smbd.wire.errors import WireError
 # SessionId, Signature.
 HEADER: Final = struct.Struct("<4sHHIHHIIQIIQ16s")
 
+#: The same as plain functions: a method of something imported costs a look-up and an object at each call.
+pack_header_into: Final = HEADER.pack_into
+unpack_header: Final = HEADER.unpack_from
+
 _STRUCTURE_SIZE: Final = 64
 NO_SIGNATURE: Final = bytes(16)
 

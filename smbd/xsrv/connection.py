@@ -84,6 +84,40 @@ class Connection:
         last_active: loop time at which it was last found active.
     """
 
+    __slots__ = (
+        "_async_id",
+        "active",
+        "capabilities",
+        "cipher",
+        "client",
+        "client_capabilities",
+        "client_dialects",
+        "client_guid",
+        "client_security_mode",
+        "credits",
+        "ctx",
+        "dialect",
+        "ended",
+        "last_active",
+        "local_address",
+        "loop",
+        "max_read",
+        "max_transact",
+        "max_write",
+        "negotiated",
+        "overlapped",
+        "pending",
+        "posix_extensions",
+        "preauth",
+        "remote_address",
+        "remote_name",
+        "security_mode",
+        "sessions",
+        "setups",
+        "signing_algorithm",
+        "transport",
+    )
+
     def __init__(self, client: Client, transport: TcpTransport) -> None:
         ctx = client.ctx
         self.client = client
@@ -95,7 +129,6 @@ class Connection:
         self.remote_name = transport.remote_host
         self.dialect = 0
         self.negotiated = False
-        self.server_guid = ctx.server_guid
         self.capabilities = 0
         self.security_mode = 0
         self.client_guid = bytes(16)
