@@ -195,7 +195,9 @@ def check_open(volume: Volume, token: SecurityToken, fd: int, path: bytes, stat:
     else:
         if volume.read_only and wanted & WRITE_RIGHTS:
             raise NTStatusError(STATUS_ACCESS_DENIED, "read-only share")
-        rights = _file_rights(volume, token, fd, stat, wanted) | FILE_READ_ATTRIBUTES
+        rights = FILE_READ_ATTRIBUTES  # whatever the file itself says: nothing is read of who wants no more
+        if wanted != FILE_READ_ATTRIBUTES:
+            rights |= _file_rights(volume, token, fd, stat, wanted)
         if wanted & ~rights & DELETE and may_delete_name(volume, token, path, stat):
             rights |= DELETE
     if wanted & ~rights:

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.vfs_fsa.support import ORDINARY, Share
 from tests.unit.vfs_fsa.test_fsa_access import ALICE, BOB, needs_root
 from vfs import ntstatus as nt
-from vfs.access import DELETE, FILE_READ_DATA, FILE_WRITE_DATA, MAXIMUM_ALLOWED, WRITE_DAC
+from vfs.access import DELETE, FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_WRITE_DATA, MAXIMUM_ALLOWED, WRITE_DAC
 from vfs.constants import (
     DACL_SECURITY_INFORMATION,
     FILE_ATTRIBUTE_ARCHIVE,
@@ -78,6 +78,14 @@ def test_rights_that_nobody_asked_for_before_are_checked(counted: Share, reads: 
     assert reopen(counted, FILE_READ_DATA | FILE_WRITE_DATA).granted_access == FILE_READ_DATA | FILE_WRITE_DATA
     assert "security.NTACL" in reads or counted.token.is_all_powerful
     assert reopen(counted, DELETE).granted_access == DELETE
+
+
+def test_attributes_alone_are_everybodys_and_no_descriptor_is_read_for_them(counted: Share, reads: list[str]) -> None:
+    (counted.root / "f").touch()
+    assert reopen(counted, FILE_READ_ATTRIBUTES).granted_access == FILE_READ_ATTRIBUTES
+    assert reads == [dosattrib.XATTR_NAME]
+    assert reopen(counted, FILE_READ_DATA).granted_access == FILE_READ_DATA
+    assert "security.NTACL" in reads or counted.token.is_all_powerful
 
 
 def test_what_was_granted_is_refused_once_the_share_is_read_only(counted: Share) -> None:
