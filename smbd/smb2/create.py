@@ -278,6 +278,10 @@ async def _open_later(
 
 def _opened(request: Request, session: Session, tcon: Tcon, file: FileObject, asked: _Asked) -> MaybeAsync:
     """Make the protocol's half of the open of `file`, and the response."""
+    if asked is _NOTHING:
+        opened = new_open(session, tcon, file.owner.open_id, file)
+        _enter(request, opened)
+        return _respond(opened, file, _NO_CONTEXTS)
     wish, instance = asked.wish, asked.instance
     try:
         durability = create_durable.durability(file, wish) if wish is not None else None
@@ -286,8 +290,6 @@ def _opened(request: Request, session: Session, tcon: Tcon, file: FileObject, as
         close_file(file)
         raise NTStatusError(STATUS_INSUFFICIENT_RESOURCES, str(error)) from error
     _enter(request, opened)
-    if asked is _NOTHING:
-        return _respond(opened, file, _NO_CONTEXTS)
     answers = _answer_contexts(file, asked)
     if wish is not None:
         answers |= create_durable.granted(opened, wish)

@@ -20,6 +20,8 @@ _decode_utf_16_le = codecs.utf_16_le_decode
 _REQUEST: Final = struct.Struct("<HBBIQ8xIIIIIHHII")
 _REQUEST_SIZE: Final = 57
 _REQUEST_DATA: Final = BODY + _REQUEST.size
+_NO_CONTEXTS: Final[Contexts] = {}
+_unpack_request: Final = _REQUEST.unpack_from
 
 # StructureSize, OplockLevel, Flags, CreateAction, CreationTime, LastAccessTime, LastWriteTime, ChangeTime,
 # AllocationSize, EndofFile, FileAttributes, Reserved2, FileId.Persistent, FileId.Volatile,
@@ -41,7 +43,7 @@ class CreateRequest(msgspec.Struct, gc=False):
         create_options: FILE_DIRECTORY_FILE and the like.
         requested_oplock_level: SMB2_OPLOCK_LEVEL_*.
         impersonation_level: SMB2_IMPERSONATION_*.
-        contexts: Create contexts by name; of a name that occurs twice the first counts.
+        contexts: Create contexts by name; of a name that occurs twice the first counts. Not to be changed.
         security_flags: Reserved.
         create_flags: Reserved.
     """
@@ -109,7 +111,7 @@ class CreateRequest(msgspec.Struct, gc=False):
                 name_length,
                 contexts_offset,
                 contexts_length,
-            ) = _REQUEST.unpack_from(pdu, BODY)
+            ) = _unpack_request(pdu, BODY)
         except struct.error:
             raise WireError("CREATE request too short") from None
         if size != _REQUEST_SIZE:
@@ -122,22 +124,12 @@ class CreateRequest(msgspec.Struct, gc=False):
             if name_length & 1:
                 raise WireError("odd length of a CREATE name")
             name = _decode_utf_16_le(pdu[name_offset:name_end], "surrogatepass", True)[0]
-        if not contexts_length:
-            return cls(
-                name,
-                access,
-                attributes,
-                share,
-                disposition,
-                options,
-                oplock,
-                impersonation,
-                security_flags=security_flags,
-                create_flags=create_flags,
-            )
-        if contexts_offset < _REQUEST_DATA or contexts_offset + contexts_length > len(pdu):
-            raise WireError("create contexts outside of the message")
-        contexts = unpack_contexts(pdu[contexts_offset : contexts_offset + contexts_length])
+        contexts = _NO_CONTEXTS
+        if contexts_length:
+            contexts_end = contexts_offset + contexts_length
+            if contexts_offset < _REQUEST_DATA or contexts_end > len(pdu):
+                raise WireError("create contexts outside of the message")
+            contexts = unpack_contexts(pdu[contexts_offset:contexts_end])
         return cls(
             name,
             access,

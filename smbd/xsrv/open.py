@@ -197,11 +197,10 @@ class Open(msgspec.Struct, eq=False):
         status = STATUS_SUCCESS
         if self.session.opens.pop(self.volatile_id, None) is None:
             return status
-        client = self.session.client
         if self.pending:
             self._end_waits()
         if self.create_guid:
-            client.replays.forget(self)
+            self.session.client.replays.forget(self)
         try:
             if self.file is not None:
                 close_file(self.file)
@@ -211,15 +210,19 @@ class Open(msgspec.Struct, eq=False):
         finally:
             if self.pipe is not None:
                 self.pipe.close()
-            databases = client.ctx.databases
             if self.recorded:
-                databases.opens.remove(self.persistent_id)
-            if self.app_instance_id:
-                databases.app_instances.leave(self.app_instance_id, self.persistent_id)
-            if self.persistent:
-                databases.replays.leave(client.client_guid, self.create_guid, self.persistent_id)
-                databases.forget(self.persistent_id)
+                self._remove_record()
         return status
+
+    def _remove_record(self) -> None:
+        client = self.session.client
+        databases = client.ctx.databases
+        databases.opens.remove(self.persistent_id)
+        if self.app_instance_id:
+            databases.app_instances.leave(self.app_instance_id, self.persistent_id)
+        if self.persistent:
+            databases.replays.leave(client.client_guid, self.create_guid, self.persistent_id)
+            databases.forget(self.persistent_id)
 
 
 def _first_record(session: Session, tcon: Tcon, volatile_id: int, persistent_id: int) -> OpenGlobal:

@@ -31,12 +31,9 @@ os.register_at_fork(after_in_child=_random_ids.clear)
 
 def random_id() -> int:
     """Draw an id; whether it is free `GlobalTable.insert` tells."""
-    while True:
-        if not _random_ids:
-            _random_ids.extend(_ID.unpack(os.urandom(_ID.size)))
-        global_id = _random_ids.pop()
-        if 0 < global_id <= MAX_ID:
-            return global_id
+    while not _random_ids:
+        _random_ids.extend(one for one in _ID.unpack(os.urandom(_ID.size)) if 0 < one <= MAX_ID)
+    return _random_ids.pop()
 
 
 def key_of(global_id: int) -> bytes:

@@ -14,25 +14,22 @@ from typing import TYPE_CHECKING, Final
 
 from vfs.access import FILE_APPEND_DATA, FILE_WRITE_DATA
 from vfs.constants import FILE_CREATED
-from vfs.fsa.share_entry import share_mode_entry, wanted
+from vfs.fsa.share_entry import share_mode_entry
 from vfs.locking.lease import LEASE_CODEC, LeaseFile, new_lease
-from vfs.locking.oplock import OPLOCK_LEASE, OPLOCK_NONE, Contention, Oplock, grant
+from vfs.locking.oplock import LEASE_NONE, OPLOCK_LEASE, OPLOCK_NONE, STATE_OF_LEVEL, Oplock, grant_state
 from vfs.locking.stored import joined, new_record, parted
 
 if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
-    from vfs.fsa.params import OpenParams
 
 _WRITE: Final = FILE_WRITE_DATA | FILE_APPEND_DATA
-_NOBODY: Final = Contention()
 
 
-def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool | None:
+def enter(fo: FileObject, path: bytes, level: int) -> bool | None:
     """Enter an open that nobody minds in the share modes; if it is the only one of the file, with what it may cache.
 
     Args:
         fo: the open in the making.
-        params: of it.
         path: its absolute path.
         level: the oplock that it may have.
 
@@ -41,20 +38,19 @@ def enter(fo: FileObject, params: OpenParams, path: bytes, level: int) -> bool |
     """
     volume = fo.volume
     modes = volume.share_modes
-    key = fo.key
     if_also = None
     if level != OPLOCK_NONE:
         if volume.kernel_oplocks is not None or fo.is_directory:
             return None
-        fo.oplock = _first(fo, params, path, key, level)
-        if fo.oplock is not None and fo.oplock.stored:
+        fo.oplock = oplock = _first(fo, path, level)
+        if oplock is not None and oplock.stored:
             if modes.leases is None:
                 return None
-            if_also = partial(modes.leases.insert, fo.owner.client_guid, fo.oplock.lease_key, fo.oplock.stored)
+            if_also = partial(modes.leases.insert, fo.owner.client_guid, oplock.lease_key, oplock.stored)
     record = new_record(volume.share_path, path, share_mode_entry(fo))
     # What is away, or left over, from a file that had the number before is no company for a new one.
     join = None if level or fo.create_action == FILE_CREATED else joined
-    if not modes.insert(key, record, if_also, join):
+    if not modes.insert(fo.key, record, if_also, join):
         fo.oplock = None
         return None
     if fo.create_action != FILE_CREATED and is_gone(fo):
@@ -71,15 +67,17 @@ def is_gone(fo: FileObject) -> bool:
     return bool(fo.granted_access & _WRITE) and not os.fstat(fo.fd).st_nlink
 
 
-def _first(fo: FileObject, params: OpenParams, path: bytes, key: bytes, level: int) -> Oplock | None:
+def _first(fo: FileObject, path: bytes, level: int) -> Oplock | None:
     """Return the oplock or lease of the only open of a file ([MS-FSA] 2.1.5.18)."""
-    asked = wanted(fo, params, level, violation=False)
-    granted, state = grant(asked, _NOBODY, level_ii=fo.volume.options.level2_oplocks, byte_range_locks=False)
-    if granted != OPLOCK_LEASE or asked.lease is None:
-        return None if granted == OPLOCK_NONE else Oplock(granted)
-    lease = new_lease(asked.lease, state, fo.owner.server_id, directory=False)
-    lease.files = [LeaseFile(key, path)]
-    return Oplock(OPLOCK_LEASE, asked.lease.key, lease, LEASE_CODEC.encode(lease))
+    owner = fo.owner
+    asked = owner.lease
+    if level != OPLOCK_LEASE or asked is None:
+        granted, state = grant_state(level, STATE_OF_LEVEL.get(level, LEASE_NONE), fo.volume.options.level2_oplocks)
+        return Oplock(granted) if state else None
+    _, state = grant_state(level, asked.state, fo.volume.options.level2_oplocks)
+    lease = new_lease(asked, state, owner.server_id, directory=False)
+    lease.files = [LeaseFile(fo.key, path)]
+    return Oplock(OPLOCK_LEASE, asked.key, lease, LEASE_CODEC.encode(lease))
 
 
 def leave(fo: FileObject) -> bool:

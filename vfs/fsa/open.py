@@ -226,9 +226,10 @@ def _find(
         if isinstance(missing, NoSuchName):
             return missing
         raise NTStatusError(STATUS_OBJECT_NAME_COLLISION, "exists")
-    bound = volume.read_only or volume.kernel_oplocks is not None
-    opener = open_itself if plan.itself or volume.options.posix else open_path
-    return opener(volume, path, plan.modes_in(volume) if bound else plan.modes, plan.flags)
+    modes = plan.modes_in(volume) if volume.read_only or volume.kernel_oplocks is not None else plan.modes
+    if plan.itself or volume.options.posix:
+        return open_itself(volume, path, modes, plan.flags)
+    return open_path(volume, path, modes, plan.flags)
 
 
 def _open_existing(

@@ -44,7 +44,7 @@ def enter(fo: FileObject, params: OpenParams) -> bool:
     path = volume.full_path(fo.path) if fo.stream is None else fo.full_path
     level = leasing.requested_level(fo) if fo.owner.oplock_level else OPLOCK_NONE
     if not params.attempts:  # else others are watched, and we are among the watchers
-        entered = alone.enter(fo, params, path, level)
+        entered = alone.enter(fo, path, level)
         if entered is not None:
             return entered
     if level == OPLOCK_LEASE:

@@ -257,13 +257,22 @@ def grant(wanted: Wanted, found: Contention, *, level_ii: bool, byte_range_locks
         state &= ~LEASE_READ
     if found.no_write:
         state &= ~LEASE_WRITE
-    if lease is not None:
-        if found.oplock:
-            state &= ~LEASE_HANDLE
-        # Nothing goes without READ.
+    if lease is None and found.handle_lease:
+        return OPLOCK_NONE, LEASE_NONE
+    if lease is not None and found.oplock:
+        state &= ~LEASE_HANDLE
+    return grant_state(wanted.level, state, level_ii)
+
+
+def grant_state(level: int, state: int, level_ii: bool) -> tuple[int, int]:
+    """Return the level and state that who asks for `level` gets, if nobody minds that he caches what `state` says.
+
+    Nothing goes without READ. `level_ii`: shared oplocks are granted.
+    """
+    if level == OPLOCK_LEASE:
         return OPLOCK_LEASE, state if state & LEASE_READ else LEASE_NONE
-    if found.handle_lease or not state & LEASE_READ:
+    if not state & LEASE_READ:
         return OPLOCK_NONE, LEASE_NONE
     if state & LEASE_WRITE:
-        return wanted.level, state
+        return level, state
     return (OPLOCK_LEVEL_II, LEASE_READ) if level_ii else (OPLOCK_NONE, LEASE_NONE)
