@@ -31,14 +31,14 @@ CCM_NONCE_LENGTH: Final = 11
 GCM_NONCE_LENGTH: Final = 12
 
 _MAX_COUNTER: Final = (1 << 64) - 1
-_COUNTER_LENGTH: Final = 8
+_COUNTER: Final = struct.Struct("<Q")
 
 # The header behind its signature: nonce, OriginalMessageSize, Reserved, Flags, SessionId. It is the AAD.
 _PROTOCOL_ID: Final = b"\xfdSMB"
 _SIGNATURE_AT: Final = 4
 _AAD_AT: Final = 20
 _HEADER: Final = struct.Struct("<4s16x16sIHHQ")  # ProtocolId, no signature yet, the AAD
-_UNSEALED: Final = struct.Struct("<4x16s16sI")  # signature, nonce, OriginalMessageSize
+_NONCE_FIELD: Final = 16
 _TAG: Final = struct.Struct("16s")
 _FLAGS_ENCRYPTED: Final = 1
 
@@ -57,14 +57,15 @@ class Sealer:
         counter: how many messages were sealed; the next nonce.
     """
 
-    __slots__ = ("_decrypt", "_encrypt", "_nonce", "_prefix", "counter")
+    __slots__ = ("_decrypt", "_encrypt", "_prefix", "_unpack", "counter")
 
     def __init__(self, aead: AESGCM | AESCCM, nonce_length: int) -> None:
         self._encrypt = aead.encrypt_into
         self._decrypt = aead.decrypt_into
-        self._nonce = slice(nonce_length)
+        # Signature, nonce, OriginalMessageSize.
+        self._unpack = struct.Struct(f"<4x16s{nonce_length}s{_NONCE_FIELD - nonce_length}xI").unpack_from
         # Behind the counter: two server lives that came to the same key would still differ.
-        self._prefix = os.urandom(nonce_length - _COUNTER_LENGTH)
+        self._prefix = os.urandom(nonce_length - _COUNTER.size)
         self.counter = 0
 
     def seal(self, buf: memoryview, start: int, length: int, session_id: int) -> int:
@@ -87,13 +88,14 @@ class Sealer:
         if counter > _MAX_COUNTER:
             raise SealError("all nonces of this key are used")
         self.counter = counter + 1
-        nonce = counter.to_bytes(_COUNTER_LENGTH, "little") + self._prefix
+        nonce = _COUNTER.pack(counter) + self._prefix
         begin = start + TRANSFORM_LENGTH
         end = begin + length
         tag_end = end + TAG_LENGTH
         aad = start + _AAD_AT
         _HEADER.pack_into(buf, start, _PROTOCOL_ID, nonce, length, 0, _FLAGS_ENCRYPTED, session_id)
-        self._encrypt(nonce, buf[begin:end], buf[aad:begin], buf[begin:tag_end])
+        encrypt = self._encrypt
+        encrypt(nonce, buf[begin:end], buf[aad:begin], buf[begin:tag_end])
         buf[start + _SIGNATURE_AT : aad] = buf[end:tag_end]
         return TRANSFORM_LENGTH + length
 
@@ -110,15 +112,14 @@ class Sealer:
         end = start + length
         if length < TRANSFORM_LENGTH:
             raise SealError("the size is less than that of a transform header")
-        signature, nonce, size = _UNSEALED.unpack_from(buf, start)
+        unpack, decrypt = self._unpack, self._decrypt
+        signature, nonce, size = unpack(buf, start)
         if size != end - begin:
             raise SealError("the size of the message is not that of its transform header")
         (behind,) = _TAG.unpack_from(buf, end)
         _TAG.pack_into(buf, end, signature)
         try:
-            self._decrypt(
-                nonce[self._nonce], buf[begin : end + TAG_LENGTH], buf[start + _AAD_AT : begin], buf[begin:end]
-            )
+            decrypt(nonce, buf[begin : end + TAG_LENGTH], buf[start + _AAD_AT : begin], buf[begin:end])
         except InvalidTag:
             raise SealError("the message does not authenticate") from None
         finally:

@@ -117,7 +117,8 @@ class AesGmacSigner(Signer):
         role = flags & SMB2_FLAGS_SERVER_TO_REDIR
         if command == SMB2_CANCEL:
             role |= _NONCE_CANCEL
-        return self._encrypt(message_id + _NONCE_ROLES[role], b"", message)
+        encrypt = self._encrypt
+        return encrypt(message_id + _NONCE_ROLES[role], b"", message)
 
 
 _SIGNERS: Final[dict[int, type[HmacSha256Signer | AesCmacSigner | AesGmacSigner]]] = {

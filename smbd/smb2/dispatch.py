@@ -133,6 +133,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
 )
 
 _COMMAND_COUNT: Final = len(COMMANDS)
+#: Where the field Status of a request of dialect 3.x holds the ChannelSequence.
+_CHANNEL_SEQUENCE: Final = 0xFFFF
 
 
 def on_message(
@@ -158,17 +160,20 @@ def _accept(
     connection: Connection, header: tuple[Any, ...], pdu: memoryview, sealed: Session | None, chain: Chain | None
 ) -> Request | None:
     """Check the header and take the credits ([MS-SMB2] 3.3.5.2.1 to .3); None for a CANCEL, which is done."""
-    if header[0] != SMB2_PROTOCOL_ID or header[1] != SMB2_HEADER_SIZE or header[6] & SMB2_FLAGS_SERVER_TO_REDIR:
+    protocol_id, size, charge, status, command, wanted, flags, _, message_id, low, tree_id, session_id, _ = header
+    if protocol_id != SMB2_PROTOCOL_ID or size != SMB2_HEADER_SIZE or flags & SMB2_FLAGS_SERVER_TO_REDIR:
         raise ProtocolViolation("not an SMB2 request header")
-    request = Request(connection, header, pdu, sealed, chain)
-    if request.command == SMB2_CANCEL:
-        _cancel(request, header[9] | request.tree_id << 32)
+    request = Request(
+        connection, pdu, sealed, chain,
+        charge, status & _CHANNEL_SEQUENCE, command, wanted, flags, message_id, tree_id, session_id,
+    )  # fmt: skip
+    if command == SMB2_CANCEL:
+        _cancel(request, low | tree_id << 32)
         return None
-    if not connection.credits.take(request.message_id, request.credit_charge or 1):
+    if not connection.credits.take(message_id, charge or 1):
         window = connection.credits
         raise ProtocolViolation(
-            f"message id {request.message_id} (charge {request.credit_charge}) is outside of the window "
-            f"{window.low}..{window.high}"
+            f"message id {message_id} (charge {charge}) is outside of the window {window.low}..{window.high}"
         )
     return request
 

@@ -26,6 +26,7 @@ from vfs.ntstatus import (
     NTStatusError,
 )
 
+_unpack: Final = ReadRequest.unpack
 #: Below this a copy through the output buffer, which lies in the processor's cache, is cheaper than sendfile's calls.
 _SENDFILE_MIN: Final = 256 * 1024
 
@@ -36,7 +37,7 @@ def handle(request: Request) -> Result | AsyncResult:
     Raises:
         NTStatusError: STATUS_INVALID_PARAMETER beyond MaxReadSize, STATUS_END_OF_FILE, STATUS_ACCESS_DENIED, ...
     """
-    message = ReadRequest.unpack(request.pdu)
+    message = _unpack(request.pdu)
     length = message.length
     if length > BYTES_PER_CREDIT:
         check_charge(request, length)

@@ -7,7 +7,9 @@ a `Reply` that also names a status; it raises `NTStatusError` to fail. The dispa
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
 
 from messaging.waiter import Waiter
 from smbd.smb2 import channel_sequence
@@ -35,10 +37,6 @@ if TYPE_CHECKING:
     from smbd.xsrv.open import Open
     from smbd.xsrv.session import Session
     from smbd.xsrv.tcon import Tcon
-
-
-#: Where the field Status of a request of dialect 3.x holds the ChannelSequence.
-_CHANNEL_SEQUENCE: Final = 0xFFFF
 
 
 class ProtocolViolation(Exception):  # noqa: N818 - the peer broke the rules, the server is well
@@ -91,19 +89,20 @@ AsyncResult: TypeAlias = Coroutine[Waiter[Any], None, Result]
 MaybeAsync: TypeAlias = "bytes | Reply | Coroutine[Waiter[Any], None, bytes | Reply]"
 
 
-class Request:
+class Request(msgspec.Struct, eq=False):
     """One SMB2 request.
 
     Attributes:
         connection: where it came from and where its response goes.
-        session: set by the dispatcher for commands that need one, and whenever the session id is known.
-        tcon: likewise for the tree connect.
         pdu: the message from its SMB2 header on. It lies in the receive buffer: whoever suspends must copy
             what is needed later, or call `keep`.
         sealed: the session under whose key it arrived encrypted; None if it came in the clear.
+        chain: the compound it belongs to, None when it came alone.
+        credit_charge ... session_id: of the header.
+        session: set by the dispatcher for commands that need one, and whenever the session id is known.
+        tcon: likewise for the tree connect.
         sign: the response is to be signed.
         signer: by what; None for the session's channel on this connection.
-        chain: the compound it belongs to, None when it came alone.
         pending: set while a suspended handler owns it.
         async_id: non-zero once an interim response went out, with all the credits of the request.
         target: the open that it names or makes; None if it does not count as outstanding there.
@@ -112,66 +111,28 @@ class Request:
         status_on_close: the status that it ends with then.
     """
 
-    __slots__ = (
-        "async_id",
-        "chain",
-        "channel_sequence",
-        "command",
-        "connection",
-        "credit_charge",
-        "credit_request",
-        "flags",
-        "message_id",
-        "outlives_channel",
-        "pdu",
-        "pending",
-        "sealed",
-        "session",
-        "session_id",
-        "sign",
-        "signer",
-        "status_on_close",
-        "target",
-        "tcon",
-        "tree_id",
-        "waits_on",
-    )
-
-    command: int
+    connection: Connection
+    pdu: memoryview
+    sealed: Session | None
+    chain: Chain | None
     credit_charge: int
+    channel_sequence: int
+    command: int
     credit_request: int
     flags: int
     message_id: int
-    session_id: int
     tree_id: int
-
-    def __init__(
-        self,
-        connection: Connection,
-        header: tuple[Any, ...],
-        pdu: memoryview,
-        sealed: Session | None,
-        chain: Chain | None = None,
-    ) -> None:
-        self.connection = connection
-        self.pdu = pdu
-        (
-            _, _, self.credit_charge, status, self.command, self.credit_request, self.flags, _, self.message_id,
-            _, self.tree_id, self.session_id, _,
-        ) = header  # fmt: skip
-        self.channel_sequence: int = status & _CHANNEL_SEQUENCE
-        self.sealed = sealed
-        self.chain = chain
-        self.async_id = 0
-        self.sign = False
-        self.signer: Signer | None = None
-        self.pending: Pending | None = None
-        self.session: Session | None = None
-        self.tcon: Tcon | None = None
-        self.target: Open | None = None
-        self.outlives_channel = False
-        self.waits_on: Open | None = None
-        self.status_on_close: int = STATUS_CANCELLED
+    session_id: int
+    session: Session | None = None
+    tcon: Tcon | None = None
+    sign: bool = False
+    signer: Signer | None = None
+    pending: Pending | None = None
+    async_id: int = 0
+    target: Open | None = None
+    outlives_channel: bool = False
+    waits_on: Open | None = None
+    status_on_close: int = STATUS_CANCELLED
 
     @property
     def name(self) -> str:

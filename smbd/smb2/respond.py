@@ -97,7 +97,7 @@ def send(request: Request, status: int, body: Body, preauth: PreauthHash | None 
     if preauth is not None:
         preauth.update(view[at:end])
     if sealed is not None:
-        length = sealed.seal(view, frame, length)
+        length = sealed.sealer.seal(view, frame, length, sealed.wire_id)  # type: ignore[union-attr]  # it has keys
     transport.commit(length)
 
 

@@ -13,12 +13,13 @@ from smbd.wire.constants import (
     SMB2_WRITEFLAG_WRITE_THROUGH,
     SMB2_WRITEFLAG_WRITE_UNBUFFERED,
 )
-from smbd.wire.read_write import WriteRequest, WriteResponse
+from smbd.wire.read_write import WriteRequest, pack_write_response
 from vfs.constants import FILE_WRITE_THROUGH
 from vfs.fsa import write
 from vfs.fsa.file_object import FileObject
 from vfs.ntstatus import STATUS_INVALID_PARAMETER, NTStatusError, from_oserror
 
+_unpack: Final = WriteRequest.unpack
 _MAX_OFFSET: Final = (1 << 63) - 1
 _THROUGH: Final = SMB2_WRITEFLAG_WRITE_THROUGH | SMB2_WRITEFLAG_WRITE_UNBUFFERED
 
@@ -29,7 +30,7 @@ def handle(request: Request) -> Result | AsyncResult | Waiter[bytes]:
     Raises:
         NTStatusError: STATUS_INVALID_PARAMETER beyond MaxWriteSize, and what `vfs.fsa.write` raises.
     """
-    message = WriteRequest.unpack(request.pdu)
+    message = _unpack(request.pdu)
     data = message.data
     length = len(data)
     if length > BYTES_PER_CREDIT:
@@ -41,7 +42,7 @@ def handle(request: Request) -> Result | AsyncResult | Waiter[bytes]:
     opened = request.open(message.file_id_persistent, message.file_id_volatile)
     if opened.pipe is not None:
         opened.pipe.write(bytes(data))
-        return WriteResponse(length).pack()
+        return pack_write_response(length)
     file = opened.file
     if file is None:
         raise NTStatusError(STATUS_INVALID_PARAMETER)
@@ -49,11 +50,11 @@ def handle(request: Request) -> Result | AsyncResult | Waiter[bytes]:
     if length >= OVERLAP_MIN and not through and can_overlap(request):
         rest = write.write_apart(file, message.offset, memoryview(data))
         if rest is not None:
-            return request.connection.ctx.overlapped.start(request, opened, rest, WriteResponse(length).pack())
+            return request.connection.ctx.overlapped.start(request, opened, rest, pack_write_response(length))
     count = write.write(file, message.offset, memoryview(data))
     if through:
         return _sync(request, file, count)
-    return WriteResponse(count).pack()
+    return pack_write_response(count)
 
 
 async def _sync(request: Request, file: FileObject, count: int) -> bytes:
@@ -66,4 +67,4 @@ async def _sync(request: Request, file: FileObject, count: int) -> bytes:
             await request.connection.loop.run_in_thread(file.volume.backend.fsync, file.fd)
     except OSError as error:
         raise from_oserror(error, "fdatasync") from error
-    return WriteResponse(count).pack()
+    return pack_write_response(count)

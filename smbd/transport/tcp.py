@@ -191,7 +191,7 @@ class TcpTransport:
             return
         view = self._in
         start = self._needed = 0
-        while end - start >= PREFIX_SIZE:
+        while (begin := start + PREFIX_SIZE) <= end:
             length = _PREFIX.unpack_from(view, start)[0]
             if length > self._max_message:
                 packet = PREFIX_SIZE + (length & _NBT_LENGTH)
@@ -204,16 +204,16 @@ class TcpTransport:
                     self._accept_netbios_session()
                 start += packet
                 continue
-            begin = start + PREFIX_SIZE
-            if begin + length > end:
+            stop = begin + length
+            if stop > end:
                 # Only a frame larger than one chunk is received to its exact end: small ones come in batches.
-                missing = begin + length - end
+                missing = stop - end
                 self._needed = missing if missing > _RECEIVE_CHUNK else 0
                 break
             handler.on_frame(view, begin, length)
             if self.closed:
                 return
-            start = begin + length
+            start = stop
         self._in_end = rest = end - start
         if rest and (start or view is not self._in):
             self._in[:rest] = view[start:end]

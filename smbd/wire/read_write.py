@@ -243,6 +243,11 @@ class WriteRequest(msgspec.Struct, gc=False):
         return cls(persistent, volatile, data, offset, flags, channel, remaining, info)
 
 
+def pack_write_response(count: int) -> bytes:
+    """Return the body of a WRITE response that says how many bytes were written."""
+    return _WRITE_RESPONSE.pack(_WRITE_RESPONSE_SIZE, 0, count, 0, 0, 0)
+
+
 class WriteResponse(msgspec.Struct, gc=False):
     """SMB2 WRITE response, 2.2.22. Remaining and the channel information are always zero."""
 
@@ -250,7 +255,7 @@ class WriteResponse(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the body."""
-        return _WRITE_RESPONSE.pack(_WRITE_RESPONSE_SIZE, 0, self.count, 0, 0, 0)
+        return pack_write_response(self.count)
 
     @classmethod
     def unpack(cls, pdu: Buffer) -> WriteResponse:
