@@ -80,7 +80,7 @@ def _leave_with_file(fo: FileObject) -> bool:
 
     def remove() -> bool:
         try:
-            _remove(fo, delete.token_of(fo, fo.full_path))
+            _remove_name(fo, fo.path, fo.token.unix)
         except OSError as error:
             failures.append(error)  # raised here it would keep the record
         return True
@@ -131,8 +131,9 @@ def _keeps_name(modes: ShareModeLock, path: bytes) -> bool:
 
 def _remove(fo: FileObject, token: DeleteToken) -> None:
     """Remove the name of `token` with its credentials, if it still is a name of the file of `fo`; or the stream."""
+    identity = UnixToken(token.uid, token.gid, token.groups)
     if fo.stream is not None:
-        _with_identity(token, fo.stream.remove)
+        _with_identity(identity, fo.stream.remove)
         volume, file, name = fo.volume, fo.path, fo.stream.name
         when_unlocked(
             lambda: trigger.stream_changed(
@@ -144,14 +145,18 @@ def _remove(fo: FileObject, token: DeleteToken) -> None:
     if not path:
         _log.warning("%r is outside of share %s and stays", token.path, fo.volume.share_name)
         return
-    _with_identity(token, partial(delete.remove_name, fo, path))
+    _remove_name(fo, path, identity)
+
+
+def _remove_name(fo: FileObject, path: bytes, identity: UnixToken) -> None:
+    """Remove the share-relative name `path`, if it still is a name of the file of `fo`."""
+    _with_identity(identity, partial(delete.remove_name, fo, path))
     when_unlocked(lambda: leasing.parent_changed(fo, path))
 
 
-def _with_identity(token: DeleteToken, remove: Callable[[], object]) -> None:
+def _with_identity(wanted: UnixToken, remove: Callable[[], object]) -> None:
     """Call `remove` as who asked for the deletion, which is not always who closes last."""
     before = credentials.current()
-    wanted = UnixToken(token.uid, token.gid, token.groups)
     if before is None or before == wanted or not credentials.can_switch():
         remove()
         return

@@ -65,12 +65,14 @@ class NameCache:
         """The names in the directory with status `stat`, by `fold`; None if it must be read: `fill`."""
         key = (stat.dev, stat.ino)
         table = self._tables.get(key)
-        if table is not None and table.watched:
-            self._catch_up()
-            table = self._tables.get(key)
         if table is None:
             return None
-        if not table.watched and (table.ctime_ns != stat.ctime_ns or table.mtime_ns != stat.mtime_ns):
+        if table.watched:
+            self._catch_up()
+            table = self._tables.get(key)
+            if table is None:
+                return None
+        elif table.ctime_ns != stat.ctime_ns or table.mtime_ns != stat.mtime_ns:
             if len(table.names) >= WATCH_FROM:
                 self._note_restless(key)
             self._drop(key)
