@@ -6,7 +6,7 @@ from smbd.smb2.credits import check_charge
 from smbd.smb2.request import Reply, Request
 from smbd.wire.change_notify import ChangeNotifyRequest, ChangeNotifyResponse
 from smbd.wire.constants import SMB2_WATCH_TREE
-from smbd.wire.fscc.notify import NotifyInformation, pack_notify
+from smbd.wire.fscc.notify import pack_notify
 from vfs.fsa import change_notify
 from vfs.ntstatus import (
     STATUS_INVALID_PARAMETER,
@@ -43,4 +43,4 @@ async def handle(request: Request) -> Reply:
     changes = await watch.collect(message.output_buffer_length)
     if changes is None:
         return Reply(_ENUMERATE.pack(), STATUS_NOTIFY_ENUM_DIR)
-    return Reply(ChangeNotifyResponse(pack_notify([NotifyInformation(*change) for change in changes])).pack())
+    return Reply(ChangeNotifyResponse(pack_notify(changes)).pack())

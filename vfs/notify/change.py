@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -52,15 +52,19 @@ _PARCEL: Final = 16 * 1024
 """Bytes of paths in one message: with one more rename, of longest paths, it is no longer than a message may be."""
 
 
-def parcels(changes: list[Change]) -> Iterator[list[Change]]:
-    """Yield `changes` in portions that fit into one message each; the halves of a rename stay together."""
-    begin = size = 0
-    for at, change in enumerate(changes):
-        if size > _PARCEL and change.action != FILE_ACTION_RENAMED_NEW_NAME:
-            yield changes[begin:at]
-            begin, size = at, 0
+def parcels(changes: list[Change]) -> Sequence[list[Change]]:
+    """Return `changes` in portions that fit into one message each; the halves of a rename stay together."""
+    if len(changes) == 1:
+        return (changes,)
+    found: list[list[Change]] = []
+    size = _PARCEL
+    for change in changes:
+        if size >= _PARCEL and (change.action != FILE_ACTION_RENAMED_NEW_NAME or not found):
+            found.append([])
+            size = 0
+        found[-1].append(change)
         size += len(change.path) + len(change.new_path) + _OVERHEAD
-    yield changes[begin:] if begin else changes
+    return found
 
 
 def parent_of(path: bytes) -> bytes:

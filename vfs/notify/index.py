@@ -82,14 +82,16 @@ class NotifyIndex:
             path, wanted = change.path, change.completion_filter
             receivers: set[ServerId] = set()
             if change.action < 0:
-                receivers.update(one.server_id for one in self.interests(path))
+                receivers.update([one.server_id for one in self.interests(path)])
             else:
                 directory = parent_of(path)
                 if (value := parse(directory)) is not None:
-                    receivers.update(one.server_id for one in decode(value) if one.direct & wanted)
+                    for one in decode(value):
+                        if one.direct & wanted:
+                            receivers.add(one.server_id)
                 while anyone_below and (directory := parent_of(directory)):
                     if (value := parse(directory)) is not None:
-                        receivers.update(one.server_id for one in decode(value) if one.below & wanted)
+                        receivers.update([one.server_id for one in decode(value) if one.below & wanted])
             for receiver in receivers:
                 found.setdefault(receiver, []).append(change)
         return found

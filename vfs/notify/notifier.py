@@ -56,6 +56,7 @@ class Notifier:
         self._bus = bus
         self._kernel = kernel
         self._watches: dict[bytes, list[Watch]] = {}
+        self._recursive = 0  # how many of them look further down
         self._untold: list[Change] = []  # to notifyd
         self.anyone = index.anyone
         """Tells whether any process watches anything."""
@@ -72,6 +73,7 @@ class Notifier:
         if not self._watches:
             self._index.enter(self._bus.server_id)
         self._watches.setdefault(watch.directory, []).append(watch)
+        self._recursive += watch.recursive
         self._publish(watch.directory)
 
     def remove(self, watch: Watch) -> None:
@@ -84,6 +86,7 @@ class Notifier:
         if watch not in watches:
             return
         watches.remove(watch)
+        self._recursive -= watch.recursive
         if not watches:
             del self._watches[watch.directory]
         self._publish(watch.directory)
@@ -178,16 +181,18 @@ class Notifier:
                 self._deliver_own(change, touched)
                 continue
             directory = parent_of(change.path)
-            depth = 0
-            while directory:
-                for watch in self._watches.get(directory, ()):
-                    if watch.completion_filter & change.completion_filter and (watch.recursive or not depth):
-                        watch.add(change.action, to_smb(change.path[len(directory.rstrip(b"/")) + 1 :]))
-                        touched.add(watch)
-                directory = parent_of(directory)
-                depth += 1
+            self._deliver_in(directory, change, touched)
+            while self._recursive and (directory := parent_of(directory)):
+                self._deliver_in(directory, change, touched, below=True)
         for watch in touched:
             watch.wake()
+
+    def _deliver_in(self, directory: bytes, change: Change, touched: set[Watch], *, below: bool = False) -> None:
+        """Deliver to the watches of one directory that the change is in, or below of."""
+        for watch in self._watches.get(directory, ()):
+            if watch.completion_filter & change.completion_filter and (watch.recursive or not below):
+                watch.add(change.action, to_smb(change.path[len(directory.rstrip(b"/")) + 1 :]))
+                touched.add(watch)
 
     def _deliver_own(self, change: Change, touched: set[Watch]) -> None:
         """Deal with what happened to watched directories themselves."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from messaging.waiter import Waiter
 from vfs.constants import FILE_ACTION_MODIFIED
@@ -16,7 +18,7 @@ _ENTRY_SIZE: Final = 12  # FILE_NOTIFY_INFORMATION without the name, [MS-FSCC] 2
 _ALIGNMENT: Final = 4
 
 
-class NamedChange(NamedTuple):
+class NamedChange(msgspec.Struct, frozen=True, gc=False):
     """A change as the watcher sees it: `name` is relative to the watched directory, with backslashes."""
 
     action: int

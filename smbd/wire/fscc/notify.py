@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -23,7 +23,16 @@ class NotifyInformation(msgspec.Struct, gc=False):
     name: str
 
 
-def pack_notify(changes: Iterable[NotifyInformation]) -> bytes:
+class _Change(Protocol):
+    """What can be packed as a `NotifyInformation`."""
+
+    @property
+    def action(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+
+
+def pack_notify(changes: Iterable[_Change]) -> bytes:
     """Return the list of `changes`."""
     entries = []
     for change in changes:

@@ -66,7 +66,7 @@ class Watched(Share):
         try:
             coroutine.send(None)
         except StopIteration as stop:
-            return [tuple(change) for change in stop.value]
+            return [(change.action, change.name) for change in stop.value]
         coroutine.close()
         return []
 
