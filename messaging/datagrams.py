@@ -99,8 +99,8 @@ class Datagrams:
 
     def send(self, dest: ServerId, data: bytes) -> bool:
         """Send `data` to `dest` now; False if it cannot go this way. Never blocks."""
-        channel = self._channel(dest, data)
-        if channel is None:
+        channel = self._channels.get(dest) or self._connect(dest)
+        if channel is None or len(data) > MAX_DATAGRAM:
             return False
         try:
             channel.socket.send(data)
@@ -117,8 +117,8 @@ class Datagrams:
         Raises:
             PeerBusy: too much waits already.
         """
-        channel = self._channel(dest, data)
-        if channel is None:
+        channel = self._channels.get(dest) or self._connect(dest)
+        if channel is None or len(data) > MAX_DATAGRAM:
             return False
         waiting = channel.waiting
         if not waiting:
@@ -148,11 +148,6 @@ class Datagrams:
             self._drop(dest)
             return
         self._reactor.remove_writer(channel.socket.fileno())
-
-    def _channel(self, dest: ServerId, data: bytes) -> _Channel | None:
-        if len(data) > MAX_DATAGRAM:
-            return None
-        return self._channels.get(dest) or self._connect(dest)
 
     def _connect(self, dest: ServerId) -> _Channel | None:
         try:

@@ -34,6 +34,8 @@ _EPOLLIN: Final = select.EPOLLIN
 _READABLE: Final = select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP
 _WRITABLE: Final = select.EPOLLOUT | select.EPOLLHUP | select.EPOLLERR
 _MAX_EVENTS: Final = 16
+#: Timers that are kept without a look whether they were cancelled.
+_FEW_TIMERS: Final = 64
 #: Threads for file I/O that the page cache cannot answer; more than a disk's queue serves is of no use.
 _MAX_IO_THREADS: Final = 8
 
@@ -146,6 +148,7 @@ class EventLoop:
         # When and, as no two are the same, a number: the heap compares them without a call.
         self._timers: list[tuple[float, int, Timer]] = []
         self._timer_number = 0
+        self._sweep_at = _FEW_TIMERS
         self._due = False  # a timer was set in this turn for at once
         self._ready: deque[Callback] = deque()
         self._signals: dict[int, Callback] = {}
@@ -202,8 +205,17 @@ class EventLoop:
         timer = Timer(callback)
         self._timer_number += 1
         self._due = self._due or seconds <= 0
+        if len(self._timers) >= self._sweep_at:
+            self._sweep()
         heapq.heappush(self._timers, (self._clock() + seconds, self._timer_number, timer))
         return timer
+
+    def _sweep(self) -> None:
+        """Drop the timers that were cancelled: most are, long before they are due."""
+        timers = self._timers
+        timers[:] = [one for one in timers if one[2].callback is not None]
+        heapq.heapify(timers)
+        self._sweep_at = 2 * len(timers) + _FEW_TIMERS
 
     def call_soon(self, callback: Callback) -> None:
         """Call `callback` once, in this or the next turn of the loop."""

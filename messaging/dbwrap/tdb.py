@@ -180,10 +180,7 @@ class TdbRecord(Record):
             self._db.remove(self.key)
             self.value = None
 
-    def release(self) -> None:  # noqa: D102 - inherited
-        self.__exit__(None, None, None)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def release(self, *_: object) -> None:  # noqa: D102 - inherited
         db = self._db
         if db is not None:
             self._db = None
@@ -194,6 +191,8 @@ class TdbRecord(Record):
                 _held.remove(db)
             if not _held and base.deferred:
                 base.run_deferred()
+
+    __exit__ = release
 
 
 @overload

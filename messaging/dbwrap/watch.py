@@ -289,10 +289,7 @@ class WatchedRecord(Record):
             self._record.store(raw)
         self._list_changed = False
 
-    def release(self) -> None:  # noqa: D102 - inherited
-        self.__exit__(None, None, None)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
+    def release(self, *_: object) -> None:  # noqa: D102 - inherited
         try:
             if self._list_changed:
                 self._write()
@@ -301,24 +298,28 @@ class WatchedRecord(Record):
             if self.watchers and (self._changed or self._passed is not None or self._arm is not None):
                 base.when_unlocked(self._after_release)
 
+    __exit__ = release
+
     def _after_release(self) -> None:
         service = self._db.service
-        watchers = self.watchers
-        arm, self._arm = self._arm or [], None
+        watchers: Sequence[Watcher] = self.watchers
+        arm, self._arm = self._arm, None
         changed, self._changed = self._changed, False
         passed, self._passed = self._passed, None
-        for watch, blocker, timeout in arm:
-            place = watchers.index(watch.entry)
-            watch.arm(blocker, watchers[place - 1].server_id if place else None, timeout)
+        waiting = watchers
+        if arm is not None:
+            for watch, blocker, timeout in arm:
+                place = watchers.index(watch.entry)
+                watch.arm(blocker, watchers[place - 1].server_id if place else None, timeout)
+            if changed:
+                just_tried = [watch.entry for watch, _, _ in arm]
+                waiting = [one for one in watchers if one not in just_tried]
         if service is None:
             return
-        just_tried = [watch.entry for watch, _, _ in arm]
         first = None
-        if changed:
-            waiting = [one for one in watchers if one not in just_tried]
-            if waiting:
-                first = waiting[0]
-                service.alert(self._db, self.key, waiting)
+        if changed and waiting:
+            first = waiting[0]
+            service.alert(self._db, self.key, waiting)
         if passed is not None and passed != first and passed in watchers:
             service.alert(self._db, self.key, watchers[watchers.index(passed) :])
 

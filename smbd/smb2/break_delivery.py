@@ -63,7 +63,7 @@ class Notification:
         self.lost = lost
         self.connection: Connection | None = None
         self.arrived = False
-        self._end = 0
+        self._end: int | None = None
 
     def usable(self) -> list[Connection]:
         """Return the connections that it can be sent over."""
@@ -78,17 +78,18 @@ class Notification:
         """Send it over `connection`, without waiting for anything."""
         self.connection = connection
         self.arrived = False
+        self._end = None
         respond.send_notification(connection, self.session, SMB2_OPLOCK_BREAK, self.body)
-        transport = connection.transport
-        transport.flush()
-        if self.connection is connection:  # or it was found closed, and this went over another
-            self._end = transport.acknowledged() + transport.unacknowledged()
+        connection.transport.flush()  # this may find it closed: then it goes over another
 
     def look(self) -> bool:
         """Look whether it has arrived; return whether it is lost in the silence of the other end."""
         if self.connection is None:
             return False
         transport = self.connection.transport
+        if self._end is None:
+            # What was sent behind it counts with it. Most breaks are answered before the first look, and cost nothing.
+            self._end = transport.acknowledged() + transport.unacknowledged()
         self.arrived = transport.acknowledged() >= self._end
         return not self.arrived and transport.repeats() >= _MAX_REPEATS
 

@@ -232,7 +232,8 @@ class Breaks:
         self._delivery.connection_lost(connection)
 
     def _start_timer(self, key: int | bytes, expired: Callable[[], None]) -> None:
-        self._stop_timer(key)
+        if key in self._timers:
+            self._stop_timer(key)
 
         def fire() -> None:
             self._timers.pop(key, None)

@@ -229,7 +229,7 @@ def _open_file(
     try:
         file = open_now(volume, token, params, owner)
     except MustWait as blocked:
-        return _open_later(request, asked, open_when_free(volume, token, params, owner, blocked))
+        return _open_later(request, asked, open_when_free(volume, token, params, owner, blocked.watch))
     except (ReparsePointError, StoppedOnLinkError) as stop:
         raise create_reparse.stopped(request, stop) from None
     if file is None:

@@ -114,7 +114,7 @@ def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: Op
 
 
 async def open_when_free(
-    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, blocked: MustWait
+    volume: Volume, token: SecurityToken, params: OpenParams, owner: OpenOwner, watch: Watch | None
 ) -> FileObject | None:
     """Open what `open_now` could not, as often as others are in the way.
 
@@ -123,7 +123,7 @@ async def open_when_free(
         token: who opens.
         params: what is asked for.
         owner: identifies the open in the share-mode record.
-        blocked: what that raised.
+        watch: what its `MustWait` named.
 
     Raises:
         NTStatusError: whatever keeps the file from being opened.
@@ -131,8 +131,8 @@ async def open_when_free(
     pauses = 0
     try:
         while True:
-            if blocked.watch is not None:
-                await settle(blocked.watch, params.patience)
+            if watch is not None:
+                await settle(watch, params.patience)
                 params.attempts += 1
             elif pauses < _RACES:
                 if volume.kernel_oplocks is not None:
@@ -144,7 +144,7 @@ async def open_when_free(
             try:
                 return open_now(volume, token, params, owner)
             except MustWait as again:
-                blocked = again
+                watch = again.watch
     finally:
         if params.watch is not None and not params.watch.left:
             params.watch.depart()

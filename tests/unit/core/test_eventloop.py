@@ -215,3 +215,19 @@ def test_what_an_event_wants_done_at_once_comes_before_the_next_event(loop):
     loop.remove_reader(ours.fileno())
     ours.close()
     theirs.close()
+
+
+def test_cancelled_timers_do_not_pile_up():
+    clock = Clock()
+    loop = EventLoop(clock)
+    calls = []
+    for number in range(100):
+        loop.call_later(1000 - number, lambda number=number: calls.append(number))
+    for _ in range(10_000):
+        loop.call_later(2000, lambda: calls.append("never")).cancel()
+    assert len(loop._timers) < 1000
+    clock.now += 3000
+    loop.call_soon(lambda: None)
+    loop.turn()
+    assert calls == list(range(99, -1, -1))
+    loop.close()
