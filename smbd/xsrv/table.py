@@ -32,7 +32,9 @@ os.register_at_fork(after_in_child=_random_ids.clear)
 def random_id() -> int:
     """Draw an id; whether it is free `GlobalTable.insert` tells."""
     while not _random_ids:
-        _random_ids.extend(one for one in _ID.unpack(os.urandom(_ID.size)) if 0 < one <= MAX_ID)
+        drawn = _ID.unpack(os.urandom(_ID.size))
+        if min(drawn) > 0 and max(drawn) <= MAX_ID:
+            _random_ids.extend(drawn)
     return _random_ids.pop()
 
 

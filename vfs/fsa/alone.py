@@ -50,7 +50,8 @@ def enter(fo: FileObject, path: bytes, level: int) -> bool | None:
     record = new_record(volume.share_path, path, share_mode_entry(fo))
     # What is away, or left over, from a file that had the number before is no company for a new one.
     join = None if level or fo.create_action == FILE_CREATED else joined
-    if not modes.insert(fo.key, record, if_also, join):
+    insert = modes.insert
+    if not insert(fo.key, record, if_also, join):
         fo.oplock = None
         return None
     if fo.create_action != FILE_CREATED and is_gone(fo):
@@ -87,7 +88,8 @@ def leave(fo: FileObject) -> bool:
     modes = fo.volume.share_modes
     oplock = fo.oplock
     if oplock is None or oplock.level != OPLOCK_LEASE:
-        return modes.delete_if(fo.key, fo.alone, None, parted)
+        delete_if = modes.delete_if
+        return delete_if(fo.key, fo.alone, None, parted)
     if modes.leases is None or not oplock.stored:
         return False
     return modes.delete_if(

@@ -7,6 +7,7 @@ surrogate sent by a client is stored as the three bytes UTF-8 would give it, so 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,12 +31,15 @@ _ILLEGAL_IN_STREAM: Final = re.compile(r"[\x00/\\:]")
 _DATA_STREAM: Final = "$DATA"
 _DIRECTORY_STREAM: Final = "$INDEX_ALLOCATION"
 _DIRECTORY_STREAM_NAME: Final = "$I30"
+_NAMES: Final = 1024
+_SHORT: Final = 256
+"""Length of the names that are kept once they were taken apart: up to some 1 KB each."""
 QUOTA_FILE: Final = r"$Extend\$Quota:$Q:$INDEX_ALLOCATION"
 QUOTA_STREAM: Final = "$Q:$INDEX_ALLOCATION"
 """As the name of a stream: the quotas ([MS-SMB2] 3.3.5.20.4) are meant. No real one has a colon in its name."""
 
 
-class ParsedName(msgspec.Struct, gc=False):
+class ParsedName(msgspec.Struct, frozen=True, gc=False):
     """A path name taken apart.
 
     Attributes:
@@ -44,6 +48,7 @@ class ParsedName(msgspec.Struct, gc=False):
         stream: name of a named stream, empty for the main one.
         must_be_directory: the name ended in a backslash or asked for the directory stream.
         must_be_file: the name asked for a data stream (``::$DATA``).
+        plain: nothing of these three, and no component begins with a dot.
     """
 
     path: bytes
@@ -51,6 +56,7 @@ class ParsedName(msgspec.Struct, gc=False):
     stream: str = ""
     must_be_directory: bool = False
     must_be_file: bool = False
+    plain: bool = False
 
 
 def parse(name: str) -> ParsedName:
@@ -62,13 +68,18 @@ def parse(name: str) -> ParsedName:
         NTStatusError: STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_SYNTAX_BAD (``..`` above the root, or of a
             stream), STATUS_INVALID_PARAMETER (begins with a backslash, [MS-SMB2] 3.3.5.9).
     """
+    return _parse_again(name) if len(name) <= _SHORT else _parse(name)
+
+
+def _parse(name: str) -> ParsedName:
     if _PLAIN.fullmatch(name) is not None:
         if len(name) > MAXIMUM_COMPONENT_LENGTH:
             _check_lengths(name)
         try:
-            return ParsedName(name.replace("\\", "/").encode(), name)
+            path = name.replace("\\", "/").encode()
         except UnicodeEncodeError:
-            return ParsedName(to_unix(name), name)
+            path = to_unix(name)
+        return ParsedName(path, name, plain=True)
     if "/" in name:
         # [MS-FSCC] 2.1.5.2 has it illegal; to Samba it is another backslash, and clients have come to rely on it.
         name = name.replace("/", "\\")
@@ -102,6 +113,10 @@ def parse(name: str) -> ParsedName:
                 components.append(component)
         name = "\\".join(components)
     return ParsedName(to_unix(name), name, stream, must_be_directory, must_be_file)
+
+
+_parse_again: Final = lru_cache(_NAMES)(_parse)
+"""The same few names come again and again."""
 
 
 def parse_posix(name: str) -> ParsedName:

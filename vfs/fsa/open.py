@@ -80,15 +80,15 @@ def open_now(volume: Volume, token: SecurityToken, params: OpenParams, owner: Op
     """
     plan = plan_of(params)
     parsed = names.parse_posix(params.path) if volume.options.posix else names.parse(params.path)
-    if parsed.stream or parsed.must_be_file or parsed.must_be_directory:
+    if not parsed.plain and (parsed.stream or parsed.must_be_file or parsed.must_be_directory):
         if parsed.stream == names.QUOTA_STREAM:
             return _open_quotas(volume, token, params, owner)
         _check_kind_of_name(volume, params, parsed)
         plan = plan_of(params)
-    if volume.vetoed is not None or parsed.path[:1] == b".":
+    if volume.vetoed is not None or not parsed.plain:
         check_veto(volume, parsed.path)
     if params.timewarp or volume.backend.keeps_snapshots:
-        snapshots.redirect(volume, parsed, params)
+        parsed = snapshots.redirect(volume, parsed, params)
         plan = plan_of(params)
     try:
         for _ in range(_RACES):

@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from msgspec import structs
+
 from vfs.access import FILE_GENERIC_READ, MAXIMUM_ALLOWED, map_generic
 from vfs.constants import FILE_DELETE_ON_CLOSE, FILE_OPEN, FILE_OPEN_IF
 from vfs.fsa import times
@@ -28,8 +30,10 @@ def label(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime(LABEL_FORMAT)
 
 
-def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
+def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> ParsedName:
     """Let an open that names a snapshot open the file there, for reading only; leave all others as they are.
+
+    Returns the name to open.
 
     As with Windows and Samba it may ask for more, and what takes that is refused later: STATUS_MEDIA_WRITE_PROTECTED.
 
@@ -37,12 +41,13 @@ def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
         NTStatusError: STATUS_OBJECT_NAME_NOT_FOUND (no such snapshot), STATUS_MEDIA_WRITE_PROTECTED.
     """
     moment = times.to_unix_ns(params.timewarp) // _NS if params.timewarp else None
-    if b"@GMT-" in parsed.path:
-        moment = _take_token(parsed)
+    path = parsed.path
+    if b"@GMT-" in path:
+        moment, path = _take_token(path)
     if moment is None:
-        return
+        return parsed
     try:
-        parsed.path = volume.backend.snapshot_path(parsed.path, moment)
+        path = volume.backend.snapshot_path(path, moment)
     except FileNotFoundError:
         raise NTStatusError(STATUS_OBJECT_NAME_NOT_FOUND, "no such snapshot") from None
     desired = map_generic(params.desired_access)
@@ -55,17 +60,17 @@ def redirect(volume: Volume, parsed: ParsedName, params: OpenParams) -> None:
     params.withheld_access |= desired & WRITE_RIGHTS  # if the open waits, it comes here again
     params.desired_access = desired & ~WRITE_RIGHTS
     params.create_disposition = FILE_OPEN
+    return structs.replace(parsed, path=path)
 
 
-def _take_token(parsed: ParsedName) -> int | None:
-    """Take the token out of a path and return the time it means; None if there is none after all."""
-    components = parsed.path.split(b"/")
+def _take_token(path: bytes) -> tuple[int | None, bytes]:
+    """Return the time that the token in a path means, and the path without; None if there is none after all."""
+    components = path.split(b"/")
     for index, component in enumerate(components):
         if _TOKEN.fullmatch(component):
             try:
                 moment = datetime.strptime(component.decode(), LABEL_FORMAT).replace(tzinfo=UTC)
             except ValueError:
-                return None
-            parsed.path = b"/".join(components[:index] + components[index + 1 :])
-            return int(moment.timestamp())
-    return None
+                break
+            return int(moment.timestamp()), b"/".join(components[:index] + components[index + 1 :])
+    return None, path
