@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vfs.fsa.file_object import FileObject
     from vfs.volume import Volume
 
-_BLOCK: Final = 512
+BLOCK: Final = 512
 """The unit of `Stat.blocks`."""
 _CANNOT: Final = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})
 MAX_FILE_SIZE: Final = (1 << 63) - 1
@@ -42,7 +42,7 @@ def of_data(volume: Volume, end_of_file: int, blocks: int, fd: int = -1) -> int:
         blocks: what it has of the file system's space, in units of 512 bytes.
         fd: to ask with. Without one, the block is taken for that of the security descriptor, if such can be stored.
     """
-    size = blocks * _BLOCK
+    size = blocks * BLOCK
     block = volume.attribute_block
     if block and size - block >= end_of_file:
         if fd < 0:
@@ -88,7 +88,7 @@ def reserve(fo: FileObject, size: int) -> None:
     backend = fo.volume.backend
     # What is too much is refused beforehand: the kernel would fill the disk with it before it says so.
     space = backend.fstatvfs(fo.fd)
-    if size - backend.stat(fo.fd).blocks * _BLOCK > space.f_bavail * space.f_frsize:
+    if size - backend.stat(fo.fd).blocks * BLOCK > space.f_bavail * space.f_frsize:
         raise NTStatusError(STATUS_DISK_FULL, f"{size} bytes are more than there are")
     try:
         backend.fallocate(fo.fd, 0, size, keep_size=True)

@@ -62,6 +62,10 @@ def open_scan(
     return DirectoryScan(fo, pattern or "*", with_short_names=with_short_names, with_ea_size=with_ea_size)
 
 
+def _nothing_is_plain(_name: str) -> Entry | None:
+    return None
+
+
 class DirectoryScan:
     """Iterator over the entries of one directory; keeps its place from query to query.
 
@@ -115,16 +119,18 @@ class DirectoryScan:
             os.fchdir(fd)
         except OSError as error:
             raise from_oserror(error, "list") from None
-        names = self._names
+        names, hides = self._names, self._hides_inaccessible
         plain = plain_entry.maker(self._fo.volume, fd, with_ea_size=self.with_ea_size)
+        if plain is None or hides:
+            plain = _nothing_is_plain
         for index in range(self._following, len(names)):
             self._following = index + 1
             name = names[index]
             try:
-                if self._hides_inaccessible and not self._is_accessible(name):
-                    continue
-                entry = plain(name) if plain is not None else None
+                entry = plain(name)
                 if entry is None:
+                    if hides and not self._is_accessible(name):
+                        continue
                     entry = self._entry(name)
             except OSError as error:
                 if error.errno in {errno.ENOENT, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EXDEV}:

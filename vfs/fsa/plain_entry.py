@@ -17,6 +17,7 @@ from vfs.constants import (
     FILETIME_UNIX_EPOCH,
 )
 from vfs.fsa import allocation, attributes, ea
+from vfs.fsa.allocation import BLOCK
 from vfs.fsa.mangle import DEVICE_BEGINS, ILLEGAL_CHARACTER, MANGLED_YES
 from vfs.posix import dosattrib
 from vfs.posix.backend import PosixBackend
@@ -31,6 +32,8 @@ _S_IFDIR: Final = 0o040000
 _PLAIN: Final = frozenset({_S_IFDIR, 0o100000})
 _TICKS_PER_SECOND: Final = 10_000_000
 _NS_PER_TICK: Final = 100
+#: What hidden names and those of devices begin with.
+_SUSPICIOUS: Final = frozenset(".") | {letter for name in DEVICE_BEGINS for letter in (name[0], name[0].lower())}
 _XATTR: Final = dosattrib.XATTR_NAME
 _STORED: Final = attributes.STORED
 
@@ -52,12 +55,16 @@ def maker(volume: Volume, fd: int, *, with_ea_size: bool) -> Callable[[str], Ent
     ):
         return None
     looks_for_eas = with_ea_size and options.ea_support
+    rounds_up, attribute_block = options.allocation_roundup_size, volume.attribute_block
     illegal, listxattr, getxattr = ILLEGAL_CHARACTER.search, os.listxattr, os.getxattr
     unpack, no_eas, allocated = attributes.unpack_plain, ea.NO_EAS, allocation.of_data
 
     def make(name: str) -> Entry | None:
         # Dots, hidden names, and those that have to be mangled.
-        if name[0] == "." or name[-1] in " ." or illegal(name) is not None or name[:3].upper() in DEVICE_BEGINS:
+        first = name[0]
+        if first in _SUSPICIOUS and (first == "." or name[:3].upper() in DEVICE_BEGINS):
+            return None
+        if name[-1] in " ." or illegal(name) is not None:
             return None
         raw = name.encode()
         (
@@ -88,7 +95,9 @@ def maker(volume: Volume, fd: int, *, with_ea_size: bool) -> Callable[[str], Ent
             file_attributes |= FILE_ATTRIBUTE_DIRECTORY
             end_of_file = allocation_size = 0
         else:
-            allocation_size = allocated(volume, end_of_file, blocks)
+            allocation_size = blocks * BLOCK
+            if rounds_up or allocation_size - attribute_block >= end_of_file:
+                allocation_size = allocated(volume, end_of_file, blocks)
         return (
             name, "", creation_time, access_time, write_time, change_time, end_of_file, allocation_size,
             file_attributes or FILE_ATTRIBUTE_NORMAL, 0, inode, 0, None,
