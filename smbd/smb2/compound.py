@@ -50,11 +50,13 @@ class Chain:
 
     def finish(self, request: Request, status: int, body: Body) -> None:
         """Note the response of `request`."""
-        if isinstance(body, (int, FileRange)):
-            raise TypeError("a response inside a compound is bytes")
+        if type(body) is not bytes:
+            if isinstance(body, (int, FileRange)):
+                raise TypeError("a response inside a compound is bytes")
+            body = bytes(body)
         self.last_status = status
         self.previous = request
-        self._responses.append((request, status, bytes(body)))
+        self._responses.append((request, status, body))
 
     def send(self) -> None:
         """Write what is finished so far; nothing if there is nothing."""

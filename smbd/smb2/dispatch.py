@@ -246,8 +246,11 @@ def _run(request: Request, chain: Chain | None) -> bool:
         _finish(request, *_failure(request, error))
         return True
     kind = type(result)
-    if chain is None and (kind is bytes or kind is int):
-        respond.send(request, STATUS_SUCCESS, result)  # type: ignore[arg-type]  # a body
+    if kind is bytes or kind is int:
+        if chain is None:
+            respond.send(request, STATUS_SUCCESS, result)  # type: ignore[arg-type]  # a body
+        else:
+            chain.finish(request, STATUS_SUCCESS, result)  # type: ignore[arg-type]  # a body
     elif kind is CoroutineType:
         return _step(request, result, command.grace, chain)  # type: ignore[arg-type]  # as it says
     elif kind is Waiter:

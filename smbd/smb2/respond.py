@@ -116,20 +116,23 @@ def send_chain(responses: Sequence[tuple[Request, int, bytes]]) -> None:
     connection = first.connection
     if connection.transport.closed:
         return
-    total = sum((SMB2_HEADER_SIZE + len(body) + 7) & ~7 for _, _, body in responses)
+    total = 0
+    for _, _, body in responses:
+        total += (SMB2_HEADER_SIZE + len(body) + 7) & ~7
     out = connection.transport.buffer(TRANSFORM_LENGTH + total)
     view = out.view
     frame = out.end + PREFIX_SIZE
     start = at = frame + (TRANSFORM_LENGTH if first.sealed else 0)
-    last = len(responses) - 1
-    for index, (request, status, body) in enumerate(responses):
-        end = at + SMB2_HEADER_SIZE + len(body)
+    last = responses[-1][0]
+    for request, status, body in responses:
+        length = SMB2_HEADER_SIZE + len(body)
+        end = at + length
         view[at + SMB2_HEADER_SIZE : end] = body
-        padded = start + ((end - start + 7) & ~7)
-        view[end:padded] = bytes(padded - end)
-        end = padded
-        following = end - at if index < last else 0
-        _write_header(request, status, view, at, following)
+        if length & 7:
+            padding = -length & 7
+            view[end : end + padding] = bytes(padding)
+            end += padding
+        _write_header(request, status, view, at, 0 if request is last else end - at)
         if request.sign:
             _sign(request, view[at:end])
         at = end
