@@ -20,18 +20,19 @@ if TYPE_CHECKING:
     from smbd.xsrv.open import Open
     from vfs.token import UnixToken
 
-#: Bytes from which on the hand-over to the thread and back is cheap beside the write.
-OVERLAP_MIN: Final = 1024 * 1024
+#: Bytes from which on it pays. Of what is smaller the kernel takes the next few messages meanwhile, and one processor
+#: finds more of it in its cache than two.
+OVERLAP_MIN: Final = 6 * 1024 * 1024
 
 
 def can_overlap(request: Request) -> bool:
-    """Tell whether there is something to do meanwhile, a processor to do it, and data that may stay where they are."""
-    connection = request.connection
-    return (
-        request.chain is None
-        and (connection.ctx.overlapped.pressed or connection.transport.more_has_come())
-        and len(os.sched_getaffinity(0)) > 1
-    )
+    """Tell whether something to do meanwhile is likely to come, and there is a processor to do it."""
+    return request.chain is None and request.connection.pipelines and len(os.sched_getaffinity(0)) > 1
+
+
+def look_ahead(request: Request) -> None:
+    """Note, at the end of a large write, whether the client has sent more meanwhile: then it will again."""
+    request.connection.pipelines = request.connection.transport.more_has_come()
 
 
 class OverlappedWriter:
@@ -39,21 +40,17 @@ class OverlappedWriter:
 
     Attributes:
         request: whose data are written, or were last.
-        pressed: the last write had not ended when the next message was there.
     """
 
-    __slots__ = ("_answer", "_chore", "_identity", "_open", "_put", "_user", "pressed", "request")
+    __slots__ = ("_chore", "_identity", "_put", "_user", "request")
 
     request: Request
-    _answer: Waiter[bytes]
-    _open: Open
     _put: Callable[[], None]
     _user: UnixToken
 
     def __init__(self, loop: EventLoop) -> None:
         self._chore = loop.chore(self._write)
         self._identity = ThreadIdentity()
-        self.pressed = False
 
     def start(self, request: Request, opened: Open, put: Callable[[], None], body: bytes) -> Waiter[bytes]:
         """Have `put` called in the thread, as the user of `opened`; the data may lie in the receive buffer.
@@ -67,19 +64,19 @@ class OverlappedWriter:
         Returns:
             what completes, from the loop or within a `finish`, with `body` or with what `put` raised.
         """
-        self.finish()
+        self._chore.finish()
         connection = request.connection
         connection.transport.keep_received()
-        self.request, self._open, self._put, self._user = request, opened, put, opened.token.unix
+        self.request, self._put, self._user = request, put, opened.token.unix
         request.waits_on = opened
         opened.pending.add(self)
         connection.overlapped = self
-        self.pressed = False
         answer: Waiter[bytes] = Waiter()
 
         def ended(waiter: Waiter[None]) -> None:
             opened.pending.discard(self)
             connection.overlapped = None
+            look_ahead(request)
             try:
                 waiter.result()
             except Exception as error:  # noqa: BLE001 - handed to whoever answers
@@ -95,9 +92,9 @@ class OverlappedWriter:
         self._put()
 
     def finish(self) -> None:
-        """Wait for the end of the write under way, if there is one, and have it answered."""
-        self.pressed = True
+        """Wait for the end of the write under way and have it answered: the client has sent its next request."""
         self._chore.finish()
+        self.request.connection.pipelines = True
 
     def cancel(self, _status: int) -> None:
         """The open is about to be closed: what the kernel has begun it also ends."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from messaging.waiter import Waiter
 from smbd.smb2.credits import BYTES_PER_CREDIT, check_charge
-from smbd.smb2.overlapped import OVERLAP_MIN, can_overlap
+from smbd.smb2.overlapped import OVERLAP_MIN, can_overlap, look_ahead
 from smbd.smb2.request import AsyncResult, Request, Result
 from smbd.wire.constants import (
     SMB2_CHANNEL_NONE,
@@ -52,6 +52,8 @@ def handle(request: Request) -> Result | AsyncResult | Waiter[bytes]:
         if rest is not None:
             return request.connection.ctx.overlapped.start(request, opened, rest, pack_write_response(length))
     count = write.write(file, message.offset, memoryview(data))
+    if length >= OVERLAP_MIN:
+        look_ahead(request)
     if through:
         return _sync(request, file, count)
     return pack_write_response(count)

@@ -32,6 +32,8 @@ _TCP_INFO_ACKED: Final = 120
 PREFIX_SIZE: Final = _PREFIX.size
 #: What one call receives at most: a request with 64 KiB of payload comes in one.
 _RECEIVE_CHUNK: Final = 65 * 1024
+#: Of a larger frame the kernel collects so much before it wakes us up, rather than each segment.
+_LOW_WATER: Final = 512 * 1024
 #: Replies of one batch are sent when they exceed this, so that the client can work while we do.
 _BATCH_LIMIT: Final = 256 * 1024
 #: A client that does not read its replies is not read from either beyond this many queued bytes.
@@ -84,6 +86,7 @@ class TcpTransport:
         self._in_limit = self._buffer_size - SEAL_SPARE
         self._in_end = 0
         self._needed = 0  # bytes of an incomplete frame still missing, 0 when unknown
+        self._low_water = 1  # SO_RCVLOWAT
         self._out = OutBuffer(self._buffer_size)
         self._out_limit = self._buffer_size - PREFIX_SIZE - SEAL_SPARE
         self._spare: list[OutBuffer] = []
@@ -145,9 +148,11 @@ class TcpTransport:
     # receiving
 
     def more_has_come(self) -> bool:
-        """Tell whether the client has sent more than was received so far."""
+        """Tell whether the client has sent more than what was handled, or is handled now."""
         if self.closed:
             return False
+        if self._needed:
+            return True
         waiting: int = _INT.unpack(fcntl.ioctl(self._sock.fileno(), termios.FIONREAD, bytes(_INT.size)))[0]
         return waiting > 0
 
@@ -173,8 +178,7 @@ class TcpTransport:
             self.close("closed by the client")
             return
         self._in_end = end = begun + received
-        if received < self._needed:
-            self._needed -= received
+        if self._needed and not self._completes(received):
             return
         self._deliver(end)
         self.flush()
@@ -183,6 +187,18 @@ class TcpTransport:
         """Receive more of a frame that has begun."""
         end = self._in_end
         return self._receive(self._in[end:], min(self._needed or _RECEIVE_CHUNK, self._in_limit - end))
+
+    def _completes(self, received: int) -> bool:
+        """Tell whether a large frame is complete with `received` bytes more."""
+        self._needed = needed = self._needed - received
+        if needed < self._low_water > 1:
+            self._set_low_water(needed or 1)
+        return not needed
+
+    def _set_low_water(self, size: int) -> None:
+        """Wake up when `size` bytes have come, or the end. Never more than what is missing of a frame."""
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+        self._low_water = size
 
     def _deliver(self, end: int) -> None:
         """Hand every complete frame to the handler and keep the rest at the start of the buffer."""
@@ -209,6 +225,8 @@ class TcpTransport:
                 # Only a frame larger than one chunk is received to its exact end: small ones come in batches.
                 missing = stop - end
                 self._needed = missing if missing > _RECEIVE_CHUNK else 0
+                if missing > _LOW_WATER:
+                    self._set_low_water(_LOW_WATER)
                 break
             handler.on_frame(view, begin, length)
             if self.closed:

@@ -79,6 +79,7 @@ class Connection:
         pending: MessageId -> request that waits.
         ended: SessionId -> signer of sessions that ended on another of their channels; requests that were on their
             way here are refused with a signature.
+        pipelines: the client sends its next large write before the last one is answered.
         overlapped: what writes data of a request that came over this connection, else None.
         active: there was a request with a session since somebody has looked.
         last_active: loop time at which it was last found active.
@@ -107,6 +108,7 @@ class Connection:
         "negotiated",
         "overlapped",
         "pending",
+        "pipelines",
         "posix_extensions",
         "preauth",
         "remote_address",
@@ -147,6 +149,7 @@ class Connection:
         self.setups: dict[int, Setup] = {}
         self.pending: dict[int, Pending] = {}
         self.ended: dict[int, Signer] = {}
+        self.pipelines = False
         self.overlapped: OverlappedWriter | None = None
         self.active = False
         self.last_active = ctx.loop.now()

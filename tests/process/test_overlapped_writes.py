@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from smbd.smb2.overlapped import OVERLAP_MIN
 from smbd.wire.close import CloseRequest
 from smbd.wire.constants import SMB2_CLOSE, SMB2_WRITE
 from smbd.wire.read_write import WriteRequest, WriteResponse
@@ -27,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="nothing overlaps on one processor"),
 ]
 
-MIB = 1 << 20
+SIZE = OVERLAP_MIN
 SLOW = "pwrite = delay 100,match big"
 
 
@@ -75,12 +76,19 @@ def big(tree):
 
 
 def begin(file):
-    """Have the server busy with a small write, so that all that is sent now is there when that has ended."""
-    return file.send_write(b"s", 100 * MIB)
+    """Have the server busy with a write, so that it finds, when that has ended, that more has come meanwhile."""
+    return file.send_write(block(99), 20 * SIZE)
 
 
 def block(number):
-    return bytes([number]) * MIB
+    return bytes([number]) * SIZE
+
+
+def content(server, first, count):
+    """Blocks of the file, from the disk."""
+    with (server.share_path("tmp") / "big").open("rb") as found:
+        found.seek(first * SIZE)
+        return found.read(count * SIZE)
 
 
 def written(pending):
@@ -103,20 +111,20 @@ def test_writes_that_come_at_once(server, tree, big, protection):
     pid = worker(server)
     before = threads(pid)
     first = begin(big)
-    writes = [big.send_write(block(number), number * MIB) for number in range(4)]
-    assert written(first) == 1
-    assert [written(one) for one in writes] == [MIB] * 4
+    writes = [big.send_write(block(number), number * SIZE) for number in range(4)]
+    assert written(first) == SIZE
+    assert [written(one) for one in writes] == [SIZE] * 4
     assert threads(pid) == before + 1
-    assert big.read(4 * MIB) == b"".join(map(block, range(4)))
+    assert content(server, 0, 4) == b"".join(map(block, range(4)))
 
 
 def test_a_read_that_comes_right_behind(big):
     begin(big)
     big.send_write(block(1), 0)
     last = big.send_write(block(2), 0)
-    read = big.send_read(MIB, 0)
+    read = big.send_read(SIZE, 0)
     assert bytes(read.recv().check().pdu[80:]) == block(2)
-    assert written(last) == MIB
+    assert written(last) == SIZE
 
 
 def test_a_small_write_behind_a_large_one_comes_after_it(big):
@@ -130,15 +138,13 @@ def test_a_small_write_behind_a_large_one_comes_after_it(big):
 def test_a_close_waits_for_the_writes(server, tree):
     file = tree.create("big", disposition=FILE_OPEN_IF)
     begin(file)
-    writes = [file.send_write(block(number), number * MIB) for number in (7, 8)]
+    writes = [file.send_write(block(number), number * SIZE) for number in (7, 8)]
     close = file.send(SMB2_CLOSE, CloseRequest(file.persistent, file.volatile))
-    late = file.send_write(block(9), 7 * MIB)
-    assert [written(one) for one in writes] == [MIB] * 2
+    late = file.send_write(block(9), 7 * SIZE)
+    assert [written(one) for one in writes] == [SIZE] * 2
     assert close.recv().status == STATUS_SUCCESS
     assert late.recv().status == STATUS_FILE_CLOSED
-    with (server.share_path("tmp") / "big").open("rb") as found:
-        found.seek(7 * MIB)
-        assert found.read(2 * MIB) == block(7) + block(8)
+    assert content(server, 7, 2) == block(7) + block(8)
 
 
 @pytest.mark.parametrize("how", ["end", "reset"])
@@ -148,8 +154,8 @@ def test_a_disconnect_waits_for_the_write(server, faults, how):
         session.connection.window.wanted = 512
         file = session.tree_connect("tmp").create(path.name, disposition=FILE_CREATE)
         begin(file)
-        writes = [file.send_write(block(number), number * MIB) for number in range(3)]
-        assert written(writes[0]) == MIB
+        writes = [file.send_write(block(number), number * SIZE) for number in range(3)]
+        assert written(writes[0]) == SIZE
         if how == "end":
             session.connection.transport.shutdown_write()
         else:
@@ -157,11 +163,11 @@ def test_a_disconnect_waits_for_the_write(server, faults, how):
         eventually(lambda: not status(server)["open_files"])
     content = path.read_bytes()
     if how == "end":
-        assert content[: 3 * MIB] == b"".join(map(block, range(3)))  # all of it had arrived before the end
+        assert content[: 3 * SIZE] == b"".join(map(block, range(3)))  # all of it had arrived before the end
     else:
-        assert content[:MIB] == block(0)
+        assert content[:SIZE] == block(0)
         for number in (1, 2):
-            part = content[number * MIB : (number + 1) * MIB]
+            part = content[number * SIZE : (number + 1) * SIZE]
             assert part in {block(number), bytes(len(part))}, "half a write"
 
 
@@ -172,17 +178,17 @@ def test_a_durable_handle_that_loses_its_connection_in_a_write(server, faults):
         lost = open_durable(tree, "big")
         begin(lost)
         done = lost.send_write(block(3), 0)
-        lost.send_write(block(4), MIB)
-        lost.send_write(block(5), 2 * MIB)
-        assert written(done) == MIB
+        lost.send_write(block(4), SIZE)
+        lost.send_write(block(5), 2 * SIZE)
+        assert written(done) == SIZE
         lose_connection(server, tree)
     with logged_in(server) as session:
         session.connection.window.wanted = 512
         tree = session.tree_connect("tmp")
         with reopen(tree, "big", lost) as found:
-            assert found.read(MIB, 0) == block(3)
-            assert written(found.send_write(block(6), MIB)) == MIB
-            assert found.read(MIB, MIB) == block(6)
+            assert found.read(SIZE, 0) == block(3)
+            assert written(found.send_write(block(6), SIZE)) == SIZE
+            assert found.read(SIZE, SIZE) == block(6)
 
 
 def test_a_write_that_fails_does_so_alone(faults, big):
@@ -190,19 +196,19 @@ def test_a_write_that_fails_does_so_alone(faults, big):
     # The first of the large ones is the second from now on.
     faults("pwrite = ENOSPC,skip 2,count 1,match big")
     first = begin(big)
-    writes = [big.send_write(block(number), number * MIB) for number in range(3)]
-    assert written(first) == 1
+    writes = [big.send_write(block(number), number * SIZE) for number in range(3)]
+    assert written(first) == SIZE
     statuses = [one.recv().status for one in writes]
     assert statuses == [STATUS_SUCCESS, STATUS_DISK_FULL, STATUS_SUCCESS]
 
 
-def test_short_writes_are_gone_on_with(faults, big):
+def test_short_writes_are_gone_on_with(server, faults, big):
     begin(big).recv().check()
-    faults("pwrite = short 70000,match big")
+    faults("pwrite = short 1000000,match big")
     begin(big)
-    writes = [big.send_write(block(number), number * MIB) for number in range(5, 8)]
-    assert [written(one) for one in writes] == [MIB] * 3
-    assert big.read(3 * MIB, 5 * MIB) == b"".join(map(block, range(5, 8)))
+    writes = [big.send_write(block(number), number * SIZE) for number in range(5, 8)]
+    assert [written(one) for one in writes] == [SIZE] * 3
+    assert content(server, 5, 3) == b"".join(map(block, range(5, 8)))
 
 
 def test_a_message_with_a_wrong_signature_behind_one_that_is_right(tree, big):
@@ -210,17 +216,17 @@ def test_a_message_with_a_wrong_signature_behind_one_that_is_right(tree, big):
     begin(big)
     right = big.send_write(block(1), 0)
     request = WriteRequest(big.persistent, big.volatile, block(2), 0)
-    wrong = tree.send(SMB2_WRITE, request, protection=Protection.SIGN_BROKEN, credit_charge=16)
-    assert written(right) == MIB
+    wrong = tree.send(SMB2_WRITE, request, protection=Protection.SIGN_BROKEN, credit_charge=SIZE >> 16)
+    assert written(right) == SIZE
     assert wrong.recv().status == STATUS_ACCESS_DENIED
-    assert big.read(MIB, 0) == block(1)
+    assert big.read(SIZE, 0) == block(1)
 
 
-def test_a_write_under_way_is_not_cancelled(tree, big):
+def test_a_write_under_way_is_not_cancelled(server, tree, big):
     begin(big)
     first = big.send_write(block(1), 0)
-    second = big.send_write(block(2), MIB)
+    second = big.send_write(block(2), SIZE)
     tree.session.connection.cancel(second)
     assert tree.session.connection.echo(tree.session).status == STATUS_SUCCESS
-    assert [written(first), written(second)] == [MIB] * 2
-    assert big.read(2 * MIB, 0) == block(1) + block(2)
+    assert [written(first), written(second)] == [SIZE] * 2
+    assert content(server, 0, 2) == block(1) + block(2)

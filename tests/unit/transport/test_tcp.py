@@ -32,14 +32,14 @@ class Handler:
 
 
 @pytest.fixture
-def pair():
+def pair(request):
     listener = socket.create_server(("127.0.0.1", 0))
     client = socket.create_connection(listener.getsockname())
     server, _ = listener.accept()
     listener.close()
     loop = EventLoop()
     handler = Handler()
-    handler.transport = TcpTransport(server, loop, LIMIT)
+    handler.transport = TcpTransport(server, loop, getattr(request, "param", LIMIT))
     handler.transport.start(handler)
     yield client, handler, loop
     client.close()
@@ -90,6 +90,39 @@ def test_a_message_that_is_kept_stays_while_others_arrive(pair):
     serve(loop, handler, 6)
     assert bytes(kept[1]) == payloads[3]
     assert handler.frames == payloads
+
+
+@pytest.mark.parametrize("pair", [6 * LIMIT], indirect=True)
+def test_of_a_large_frame_the_kernel_collects_more_before_it_wakes_us_up(pair):
+    client, handler, loop = pair
+
+    def low_water():
+        return handler.transport._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+
+    large = os.urandom(6 * LIMIT)
+    wire = frame(large)
+    client.sendall(wire[:70_000])
+    while low_water() == 1:
+        loop.turn()
+    assert low_water() == 512 * 1024
+    sent = 70_000
+    while sent < len(wire) - 1:  # the rest is never waited for in larger pieces than it has
+        step = min(300_000, len(wire) - 1 - sent)
+        client.sendall(wire[sent : sent + step])
+        sent += step
+        while select.select([handler.transport.fileno()], [], [], 0)[0]:
+            loop.turn()
+    assert 1 <= low_water() <= 512 * 1024
+    client.sendall(wire[-1:] + frame(b"small"))
+    serve(loop, handler, 2)
+    assert handler.frames == [large, b"small"]
+    assert low_water() == 1
+    client.sendall(wire[:70_000])
+    while low_water() == 1:
+        loop.turn()
+    client.shutdown(socket.SHUT_WR)
+    while handler.closed is None:
+        loop.turn()
 
 
 def test_whether_more_has_come(pair):
