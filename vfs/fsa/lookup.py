@@ -198,10 +198,16 @@ def open_path(
     if isinstance(found, NoSuchName):
         return found
     try:
-        return _open_modes(volume, found, modes, flags)
+        return _open_spelled(volume, found, modes, flags)
     except FileNotFoundError:
         found = resolve(volume, found)
-        return found if isinstance(found, NoSuchName) else _open_modes(volume, found, modes, flags)
+        return found if isinstance(found, NoSuchName) else _open_spelled(volume, found, modes, flags)
+
+
+def _open_spelled(volume: Volume, path: bytes, modes: tuple[int, ...], flags: int) -> tuple[int, bytes, int]:
+    """Open `path`, which is spelled as on disk, as `open_path` does."""
+    try:
+        return _open_modes(volume, path, modes, flags)
     except NotADirectoryError:
         raise not_a_directory(volume, path) from None
 

@@ -86,6 +86,8 @@ def test_dispositions(share: Share, disposition: int, existing: int, missing: in
     [
         ("dir", FILE_NON_DIRECTORY_FILE, FILE_OPEN, nt.STATUS_FILE_IS_A_DIRECTORY),
         ("file", FILE_DIRECTORY_FILE, FILE_OPEN, nt.STATUS_NOT_A_DIRECTORY),
+        ("FILE", FILE_DIRECTORY_FILE, FILE_OPEN, nt.STATUS_NOT_A_DIRECTORY),
+        ("FILE", FILE_DIRECTORY_FILE, FILE_OPEN_IF, nt.STATUS_NOT_A_DIRECTORY),
         ("file\\", 0, FILE_OPEN, nt.STATUS_NOT_A_DIRECTORY),
         ("file\\child", 0, FILE_OPEN, nt.STATUS_OBJECT_PATH_NOT_FOUND),
         ("file\\child", 0, FILE_CREATE, nt.STATUS_OBJECT_PATH_NOT_FOUND),
