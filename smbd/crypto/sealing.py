@@ -30,7 +30,6 @@ TAG_LENGTH: Final = 16
 CCM_NONCE_LENGTH: Final = 11
 GCM_NONCE_LENGTH: Final = 12
 
-_MAX_COUNTER: Final = (1 << 64) - 1
 _COUNTER: Final = struct.Struct("<Q")
 
 # The header behind its signature: nonce, OriginalMessageSize, Reserved, Flags, SessionId. It is the AAD.
@@ -85,10 +84,11 @@ class Sealer:
             SealError: the counter is at its end: the session has to be set up anew.
         """
         counter = self.counter
-        if counter > _MAX_COUNTER:
-            raise SealError("all nonces of this key are used")
+        try:
+            nonce = _COUNTER.pack(counter) + self._prefix
+        except struct.error:
+            raise SealError("all nonces of this key are used") from None
         self.counter = counter + 1
-        nonce = _COUNTER.pack(counter) + self._prefix
         begin = start + TRANSFORM_LENGTH
         end = begin + length
         tag_end = end + TAG_LENGTH

@@ -60,9 +60,11 @@ class Signer(ABC):
         if len(message) < _END:
             return False
         signature = _FIELD.unpack_from(message, _BEGIN)[0]
-        if message.readonly:
+        try:
+            message[_SIGNATURE] = _ZEROS
+        except TypeError:  # the memory is not ours to write to
             message = memoryview(bytearray(message))
-        message[_SIGNATURE] = _ZEROS
+            message[_SIGNATURE] = _ZEROS
         try:
             return compare_digest(self._mac(message), signature)
         finally:
