@@ -120,7 +120,7 @@ class Peers:
         Raises:
             OSError: as `know`.
         """
-        peer = self.know(server_id)
+        peer = self._known.get(server_id) or self.know(server_id)
         if peer is not None:
             return PeerWatch(peer.watches, callback)
         watch = PeerWatch([], callback)

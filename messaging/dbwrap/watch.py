@@ -231,7 +231,8 @@ class WatchedRecord(Record):
 
     def resume(self, watch: Watch, blocker: ServerId | None = None, timeout: float | None = None) -> None:
         """Still blocked: wait again at the same place. The running time-out goes on unless one is given."""
-        self._drop_dead_before(watch)
+        if watch.dead_before is not None:
+            self._drop_dead_before(watch)
         if watch.entry not in self.watchers:  # taken for dead, or the record was wiped
             self.watchers = (*self.watchers, watch.entry)
             self._list_changed = True
@@ -241,9 +242,14 @@ class WatchedRecord(Record):
 
     def leave(self, watch: Watch) -> None:
         """Leave the list: not blocked any more, or given up. No effect if it has left."""
-        self._drop_dead_before(watch)
-        if watch.entry in self.watchers:
-            self.drop([watch.entry])
+        if watch.dead_before is not None:
+            self._drop_dead_before(watch)
+        entry, watchers = watch.entry, self.watchers
+        if len(watchers) == 1 and watchers[0] == entry:  # nearly always: nobody else to wake
+            self.watchers = _NOBODY
+            self._list_changed = True
+        elif entry in watchers:
+            self.drop([entry])
         watch.forget()
 
     def ahead_of(self, watch: Watch | None) -> tuple[Watcher, ...]:
@@ -269,8 +275,6 @@ class WatchedRecord(Record):
             self._passed = self.watchers[following]
 
     def _drop_dead_before(self, watch: Watch) -> None:
-        if watch.dead_before is None:
-            return
         alive = tuple(one for one in self.watchers if not watch.is_dead(one))
         if len(alive) != len(self.watchers):
             self.watchers = alive

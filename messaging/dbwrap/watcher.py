@@ -240,7 +240,8 @@ class Watch:
             self._timer.cancel()
             self._timer = None
         self._service.remove(self)
-        self.waiter.cancel()
+        if not self.waiter.done:
+            self.waiter.cancel()
 
     def depart(self) -> None:
         """Give up: leave the list as soon as no record lock is held. No effect once it has left."""
