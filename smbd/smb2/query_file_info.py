@@ -16,6 +16,7 @@ from vfs import constants
 from vfs.access import FILE_READ_ATTRIBUTES, FILE_READ_EA
 from vfs.fsa import ea, query_info
 from vfs.fsa.file_object import FileObject
+from vfs.fsa.stat import FileStat
 from vfs.ntstatus import (
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_INFO_CLASS,
@@ -47,12 +48,15 @@ _UNLIMITED: Final = 0xFFFFFFFF
 _BASIC: Final = file_info.FileBasicInformation.layout
 _STANDARD: Final = file_info.FileStandardInformation.layout
 _INTERNAL: Final = file_info.FileInternalInformation.layout
+_STANDARD_AT: Final = _BASIC.size
+_INTERNAL_AT: Final = _BASIC.size + _STANDARD.size
 _EA: Final = file_info.FileEaInformation.layout
 _ACCESS: Final = file_info.FileAccessInformation.layout
 _POSITION: Final = file_info.FilePositionInformation.layout
 _MODE: Final = file_info.FileModeInformation.layout
 _ALIGNMENT: Final = file_info.FileAlignmentInformation.layout
-_ALL: Final = name_info.FileAllInformation.layout
+_BASIC_STANDARD_INTERNAL: Final = name_info.FileAllInformation.status
+_EA_TO_NAME: Final = name_info.FileAllInformation.rest
 _NETWORK_OPEN: Final = file_info.FileNetworkOpenInformation.layout
 _ATTRIBUTE_TAG: Final = file_info.FileAttributeTagInformation.layout
 _COMPRESSION: Final = file_info.FileCompressionInformation.layout
@@ -66,22 +70,32 @@ def whole(information: Fixed) -> Information:
     return data, len(data)
 
 
+def _status(stat: FileStat) -> bytes:
+    """Return FileBasicInformation, FileStandardInformation and FileInternalInformation behind one another.
+
+    As long as nothing changes a file has the same status, and that is packed once.
+    """
+    stat.packed = _BASIC_STANDARD_INTERNAL.pack(
+        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes,
+        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory,
+        stat.index_number,
+    )  # fmt: skip
+    return stat.packed
+
+
 def _basic(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file)
-    return _BASIC.pack(
-        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes
-    )
+    return (stat.packed or _status(stat))[:_STANDARD_AT]
 
 
 def _standard(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file)
-    return _STANDARD.pack(
-        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory
-    )
+    return (stat.packed or _status(stat))[_STANDARD_AT:_INTERNAL_AT]
 
 
 def _internal(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
-    return _INTERNAL.pack(query_info.stat(file).index_number)
+    stat = query_info.stat(file)
+    return (stat.packed or _status(stat))[_INTERNAL_AT:]
 
 
 def _ea_size(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
@@ -107,12 +121,10 @@ def _alignment(_file: FileObject, _wanted: int, _given: Buffer) -> bytes:
 def _all(file: FileObject, _wanted: int, _given: Buffer) -> bytes:
     stat = query_info.stat(file, True)
     name = _encode_utf_16_le("\\" + file.name, "surrogatepass")[0]
-    return _ALL.pack(
-        stat.creation_time, stat.last_access_time, stat.last_write_time, stat.change_time, stat.file_attributes,
-        stat.allocation_size, stat.end_of_file, stat.number_of_links, stat.delete_pending, stat.directory,
-        stat.index_number, stat.ea_size, file.granted_access, file.position, file.mode,
-        query_info.FILE_BYTE_ALIGNMENT, len(name),
-    ) + name  # fmt: skip
+    of_open = _EA_TO_NAME.pack(
+        stat.ea_size, file.granted_access, file.position, file.mode, query_info.FILE_BYTE_ALIGNMENT, len(name)
+    )
+    return (stat.packed or _status(stat)) + of_open + name
 
 
 def _network_open(file: FileObject, _wanted: int, _given: Buffer) -> bytes:

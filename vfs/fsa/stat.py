@@ -15,6 +15,7 @@ class FileStat(msgspec.Struct, gc=False):
     Attributes:
         index_number: 64-bit file id.
         ea_size: EaSize, if it was asked for.
+        packed: what somebody made of all but `ea_size`, for the next who wants the same.
     """
 
     creation_time: int
@@ -29,6 +30,7 @@ class FileStat(msgspec.Struct, gc=False):
     delete_pending: bool
     directory: bool
     ea_size: int = 0
+    packed: bytes = b""
 
 
 class StreamInfo(msgspec.Struct, gc=False):

@@ -143,9 +143,13 @@ class FileAllInformation(msgspec.Struct, gc=False):
     """Basic, Standard, Internal, Ea, Access, Position, Mode, Alignment and Name in one.
 
     Attributes:
-        layout: the fields up to the length of the name in bytes, which `name` follows.
+        status: Basic, Standard and Internal, as they are by themselves.
+        rest: what comes between these and `name`, the last of it the name's length in bytes.
+        layout: both.
     """
 
+    status = struct.Struct("<QQQQI4xQQI??2xQ")
+    rest = struct.Struct("<IIQIII")
     layout = struct.Struct("<QQQQI4xQQI??2xQIIQIII")
     info_class: ClassVar[int] = constants.FileAllInformation
 
