@@ -20,6 +20,7 @@ from tests.process.smbd_support import eventually, logged_in, status
 from tests.protocol.durable import lose_connection, open_durable, reopen
 from tests.servers import PysmbdServer
 from tests.smbxcli import Protection
+from tests.smbxcli.window import charge_for
 from vfs.constants import FILE_CREATE, FILE_OPEN_IF
 from vfs.ntstatus import STATUS_ACCESS_DENIED, STATUS_DISK_FULL, STATUS_FILE_CLOSED, STATUS_SUCCESS
 
@@ -29,7 +30,9 @@ pytestmark = [
 ]
 
 SIZE = OVERLAP_MIN
-SLOW = "pwrite = delay 100,match big"
+ENOUGH = 8 * charge_for(SIZE)
+"""Credits for all that is outstanding at a time."""
+SLOW = "pwrite = delay 200,match big"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,7 @@ def faults(server):
 @pytest.fixture
 def tree(server, faults):
     with logged_in(server) as session:
-        session.connection.window.wanted = 512
+        session.connection.window.wanted = ENOUGH
         yield session.tree_connect("tmp")
 
 
@@ -77,6 +80,9 @@ def big(tree):
 
 def begin(file):
     """Have the server busy with a write, so that it finds, when that has ended, that more has come meanwhile."""
+    connection = file.tree.session.connection
+    while connection.window.credits < ENOUGH:
+        connection.echo(file.tree.session)
     return file.send_write(block(99), 20 * SIZE)
 
 
@@ -151,7 +157,7 @@ def test_a_close_waits_for_the_writes(server, tree):
 def test_a_disconnect_waits_for_the_write(server, faults, how):
     path = server.share_path("tmp") / f"big {how}"
     with logged_in(server) as session:
-        session.connection.window.wanted = 512
+        session.connection.window.wanted = ENOUGH
         file = session.tree_connect("tmp").create(path.name, disposition=FILE_CREATE)
         begin(file)
         writes = [file.send_write(block(number), number * SIZE) for number in range(3)]
@@ -173,7 +179,7 @@ def test_a_disconnect_waits_for_the_write(server, faults, how):
 
 def test_a_durable_handle_that_loses_its_connection_in_a_write(server, faults):
     with logged_in(server) as session:
-        session.connection.window.wanted = 512
+        session.connection.window.wanted = ENOUGH
         tree = session.tree_connect("tmp")
         lost = open_durable(tree, "big")
         begin(lost)
@@ -183,7 +189,7 @@ def test_a_durable_handle_that_loses_its_connection_in_a_write(server, faults):
         assert written(done) == SIZE
         lose_connection(server, tree)
     with logged_in(server) as session:
-        session.connection.window.wanted = 512
+        session.connection.window.wanted = ENOUGH
         tree = session.tree_connect("tmp")
         with reopen(tree, "big", lost) as found:
             assert found.read(SIZE, 0) == block(3)
