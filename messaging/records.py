@@ -54,7 +54,8 @@ class RecordCodec(Generic[T]):
 
     def encode(self, obj: T) -> bytes:
         """Return the stored form of `obj`."""
-        return self._mark + self._encode(obj)
+        encode = self._encode
+        return self._mark + encode(obj)
 
     def decode(self, data: bytes) -> T:
         """Return the object stored as `data`.
@@ -68,6 +69,7 @@ class RecordCodec(Generic[T]):
         if data[0] != self.version:
             raise RecordVersionError(self.name, data[0], self.version)
         try:
-            return self._decode(memoryview(data)[1:])
+            decode = self._decode
+            return decode(memoryview(data)[1:])
         except msgspec.DecodeError as error:
             raise RecordError(f"{self.name}: damaged record: {error}") from error

@@ -74,8 +74,9 @@ class TdbBase(Db):
         self._get = file.database.get
 
     def parse(self, key: bytes) -> bytes | None:  # noqa: D102 - inherited
+        get = self._get
         try:
-            value: bytes | None = self._get(key)
+            value: bytes | None = get(key)
         except RuntimeError as error:
             raise DbError(f"{self.name}: cannot read: {error}") from error
         return value

@@ -61,7 +61,8 @@ class WatchedDb(Db):
             service.add_db(self)
 
     def parse(self, key: bytes) -> bytes | None:  # noqa: D102 - inherited
-        raw = self._raw_parse(key)
+        parse = self._raw_parse
+        raw = parse(key)
         return watch_head.split(raw)[1] if raw and raw[0] == HEAD_MARK else raw
 
     def fetch_locked(self, key: bytes) -> WatchedRecord:  # noqa: D102 - inherited
@@ -74,7 +75,8 @@ class WatchedDb(Db):
 
         For callers to whom each call counts. `watched` makes the full one of it.
         """
-        record = self._raw_fetch(key)
+        fetch = self._raw_fetch
+        record = fetch(key)
         raw = record.value
         return WatchedRecord(self, record) if raw and raw[0] == HEAD_MARK else record
 

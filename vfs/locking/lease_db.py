@@ -87,7 +87,8 @@ class LeaseDb:
 
     def get(self, client_guid: bytes, lease_key: bytes) -> LeaseRecord | None:
         """Return a lease as it is now, without locking."""
-        stored = self._parse(client_guid + lease_key)
+        parse = self._parse
+        stored = parse(client_guid + lease_key)
         return None if stored is None else LEASE_CODEC.decode(stored)
 
     def lock(self, client_guid: bytes, lease_key: bytes) -> LeaseLock:

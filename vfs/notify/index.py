@@ -69,7 +69,8 @@ class NotifyIndex:
 
     def interests(self, directory: bytes) -> list[Interest]:
         """Return who watches `directory`."""
-        value = self._parse(directory)
+        parse = self._parse
+        value = parse(directory)
         return [] if value is None else INTEREST_CODEC.decode(value)
 
     def receivers(self, changes: Sequence[Change]) -> dict[ServerId, list[Change]]:
