@@ -116,15 +116,28 @@ def _grant(fo: FileObject, lock: ShareModeLock, wanted: Wanted, found: Contentio
         wanted,
         found,
         level_ii=volume.options.level2_oplocks,
-        byte_range_locks=found is not _ALONE
-        and volume.byte_locks is not None
-        and bool(volume.byte_locks.read(fo.file_id)),
+        byte_range_locks=found is not _ALONE and _has_locks(fo, lock),
     )
     if level == OPLOCK_LEASE:
         return leasing.join(fo, state, lock.record.entries if lock.record is not None else ())
     if level == OPLOCK_NONE or (volume.kernel_oplocks is not None and not volume.kernel_oplocks.acquire(fo)):
         return None
     return Oplock(level)
+
+
+def _has_locks(fo: FileObject, lock: ShareModeLock) -> bool:
+    """Tell whether ranges of the file are locked; what a killed process left until it is cleaned up is no lock."""
+    volume = fo.volume
+    locks = volume.byte_locks.read(fo.file_id) if volume.byte_locks is not None else ()
+    if not locks:
+        return False
+    modes = volume.share_modes
+    entries = lock.record.entries if lock.record is not None else ()
+    counting = {(entry.server_id, entry.open_id) for entry in entries if modes.counts(entry)}
+    return any(
+        (one.server_id, one.open_id) in counting or one.server_id.is_disconnected() or modes.is_alive(one.server_id)
+        for one in locks
+    )
 
 
 def withdraw(fo: FileObject) -> None:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 
-from tests.unit.vfs_fsa.support import Share
+from messaging.bus import Bus
+from messaging.dbwrap.memory import MemoryDb
+from messaging.dbwrap.watch import WatchedDb, WatchService
+from messaging.poll_reactor import PollReactor
+from messaging.server_id import ServerId, new_server_id
+from tests.unit.vfs_fsa.support import Share, found
 from tests.unit.vfs_fsa.test_fsa_open import status_of
 from vfs import ntstatus as nt
-from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_NORMAL, FILE_OPEN_IF
-from vfs.fsa import close, directory, query_info, rename, set_info, write
+from vfs.access import FILE_READ_DATA
+from vfs.constants import FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_NORMAL, FILE_OPEN_IF, FILE_SHARE_ALL
+from vfs.fsa import close, directory, lock, query_info, rename, set_info, write
+from vfs.fsa.open import open_now
+from vfs.fsa.params import OpenOwner, OpenParams
+from vfs.locking.brlock_db import ByteRangeLocks
+from vfs.locking.oplock import OPLOCK_LEVEL_II
 
 
 def put(fo, data=b"data"):
@@ -110,3 +121,20 @@ def test_a_write_looks_at_attributes_only_when_somebody_set_them(share: Share, m
     for _ in range(5):
         put(writer)
     assert not looks
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_locks_of_the_dead_forbid_no_oplock(share: Share, tmp_path: Path, dead: bool) -> None:
+    bus = Bus(str(tmp_path), new_server_id(), PollReactor())
+    bus.close()  # nobody waits
+    locks = ByteRangeLocks(WatchedDb(MemoryDb("brlock", 2), WatchService(bus)), share.modes.is_alive)
+    share.volume.byte_locks = share.volume.checked_locks = locks
+    locked = share.create("file", pid=2)
+    lock.lock(locked, [lock.LockRange(0, 10, exclusive=True)])
+    if dead:
+        share.dead.add(2)
+    owner = OpenOwner(ServerId(1), 9, oplock_level=OPLOCK_LEVEL_II)
+    fo = found(open_now(share.volume, share.token, OpenParams("file", FILE_READ_DATA, 0, FILE_SHARE_ALL), owner))
+    share.opens.append(fo)
+    assert (fo.oplock is not None) == dead
+    assert locks.read(fo.file_id)  # though they are still there
