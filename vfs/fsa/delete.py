@@ -53,7 +53,8 @@ def check_may_delete(fo: FileObject, *, ignore_readonly: bool = False) -> None:
     fo.require(DELETE)
     fo.follow()
     if not ignore_readonly and not volume.options.delete_readonly:
-        attribute_bits, _ = attributes.load(volume, fo.fd, fo.path, fo.stat)
+        # Not by the status that the open remembers: it may be older than the attributes.
+        attribute_bits = attributes.look(volume, fo.fd, fo.path).file_attributes
         if attribute_bits & FILE_ATTRIBUTE_READONLY:
             raise NTStatusError(STATUS_CANNOT_DELETE, "read-only file")
     if fo.is_directory and not is_empty(fo):

@@ -10,15 +10,25 @@ import pytest
 
 from tests.unit.vfs_fsa.support import ORDINARY, Share
 from tests.unit.vfs_fsa.test_fsa_access import ALICE, BOB, needs_root
+from tests.unit.vfs_fsa.test_fsa_open import status_of
 from vfs import ntstatus as nt
-from vfs.access import DELETE, FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_WRITE_DATA, MAXIMUM_ALLOWED, WRITE_DAC
+from vfs.access import (
+    DELETE,
+    FILE_READ_ATTRIBUTES,
+    FILE_READ_DATA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    MAXIMUM_ALLOWED,
+    WRITE_DAC,
+)
 from vfs.constants import (
     DACL_SECURITY_INFORMATION,
     FILE_ATTRIBUTE_ARCHIVE,
     FILE_ATTRIBUTE_HIDDEN,
+    FILE_ATTRIBUTE_READONLY,
     FILE_ATTRIBUTE_SYSTEM,
 )
-from vfs.fsa import attributes, close, known, security
+from vfs.fsa import attributes, close, known, security, set_info
 from vfs.fsa.file_object import FileObject
 from vfs.posix import credentials, dosattrib
 from vfs.posix.name_cache import is_settled
@@ -104,6 +114,15 @@ def test_changed_attributes_are_seen(counted: Share) -> None:
         blob = dosattrib.pack(wanted, 1)
         change(counted.root / "f", lambda path, blob=blob: os.setxattr(path, dosattrib.XATTR_NAME, blob))
         assert reopen(counted, FILE_READ_DATA).file_attributes == wanted
+
+
+def test_attributes_that_the_open_itself_changed_are_seen(counted: Share) -> None:
+    (counted.root / "f").touch()
+    reopen(counted)
+    fo = counted.open("f", DELETE | FILE_WRITE_ATTRIBUTES)
+    set_info.set_basic(fo, 0, 0, 0, 0, FILE_ATTRIBUTE_READONLY)
+    assert status_of(lambda: set_info.set_disposition(fo, delete_file=True)) == nt.STATUS_CANNOT_DELETE
+    close.close_file(fo)
 
 
 def test_attributes_that_the_mode_means_are_seen(make_share: Callable[..., Share], reads: list[str]) -> None:
