@@ -24,8 +24,9 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -433,6 +434,31 @@ SERVERS: Mapping[str, type[Server]] = {"pysmbd": PysmbdServer, "samba": SambaSer
 def server_class(name: str | None = None) -> type[Server]:
     """The server under test: by name, else of the environment (PYSMBD_TEST_SERVER), else pysmbd."""
     return SERVERS[name or os.environ.get("PYSMBD_TEST_SERVER", "pysmbd")]
+
+
+@contextlib.contextmanager
+def temporary_server(
+    shares: Mapping[str, Mapping[str, str]],
+    options: Mapping[str, str] | None = None,
+    kind: type[Server] | None = None,
+) -> Iterator[Server]:
+    """A running server, in a directory that other users can reach; skips the test where it cannot run.
+
+    Args:
+        shares, options: as for `Server`.
+        kind: default: the one under test.
+
+    Raises:
+        AssertionError: at the end: it has not survived.
+    """
+    kind = kind or server_class()
+    if why := kind.unavailable():
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="server-") as scratch:
+        Path(scratch).chmod(0o755)
+        with kind(Path(scratch) / "server", shares=shares, options=options) as running:
+            yield running
+            running.check_alive()
 
 
 #: For tests of rules that Samba 4.17 does not follow; they still run against pysmbd.

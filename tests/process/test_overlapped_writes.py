@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from smbd.wire.constants import SMB2_CLOSE, SMB2_WRITE
 from smbd.wire.read_write import WriteRequest, WriteResponse
 from tests.process.smbd_support import eventually, logged_in, status
 from tests.protocol.durable import lose_connection, open_durable, reopen
-from tests.servers import PysmbdServer
+from tests.servers import PysmbdServer, temporary_server
 from tests.smbxcli import Protection
 from tests.smbxcli.window import charge_for
 from vfs.constants import FILE_CREATE, FILE_OPEN_IF
@@ -37,18 +36,15 @@ SLOW = "pwrite = delay 200,match big"
 
 @pytest.fixture(scope="module")
 def server():
-    with tempfile.TemporaryDirectory(prefix="smbd-") as scratch:
-        Path(scratch).chmod(0o755)
-        share = {
-            "read only": "no",
-            "vfs objects": "fault_inject",
-            "fault_inject:i_know": "yes",
-            "fault_inject:file": "DIR/faults",
-        }
-        with PysmbdServer(Path(scratch) / "server", shares={"tmp": share}) as running:
-            yield running
-            running.check_alive()
-            assert "InternalError" not in "".join(running.logs().values())
+    share = {
+        "read only": "no",
+        "vfs objects": "fault_inject",
+        "fault_inject:i_know": "yes",
+        "fault_inject:file": "DIR/faults",
+    }
+    with temporary_server({"tmp": share}, kind=PysmbdServer) as running:
+        yield running
+        assert "InternalError" not in "".join(running.logs().values())
 
 
 @pytest.fixture

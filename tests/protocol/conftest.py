@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.servers import DEFAULT_SHARES, Server, server_class
+from tests.servers import DEFAULT_SHARES, Server, temporary_server
 from tests.smbxcli import Connection, Offer, Session, Tree
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A server with the usual shares and one that demands encryption."""
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="protocol-") as scratch:
-        Path(scratch).chmod(0o755)
-        shares = DEFAULT_SHARES | {"sealed": {"read only": "no", "smb encrypt": "required"}}
-        with kind(Path(scratch) / "server", shares=shares) as running:
-            yield running
-            running.check_alive()
+    with temporary_server({**DEFAULT_SHARES, "sealed": {"read only": "no", "smb encrypt": "required"}}) as running:
+        yield running
 
 
 @pytest.fixture

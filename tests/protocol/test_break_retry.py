@@ -5,9 +5,6 @@ A silent client is one whose TCP acknowledges nothing: its connections are given
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from smbd.wire.constants import SMB2_CREATE, SMB2_OPLOCK_BREAK
@@ -16,7 +13,7 @@ from smbd.wire.oplock_break import OplockBreakAcknowledgment
 from tests.protocol.channels import TwoChannels
 from tests.protocol.durable import new_guid
 from tests.protocol.leases import H, R, W, answer, assert_no_break, next_break, next_lease_break, open_leased
-from tests.servers import server_class, unlike_samba
+from tests.servers import temporary_server, unlike_samba
 from tests.smbxcli import Connection, ConnectionLostError, Offer, ReplyTimeoutError, Session
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
@@ -130,15 +127,8 @@ def test_with_the_last_channel_goes_the_oplock(two, other, name):
 
 @pytest.fixture
 def as_windows():
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="breaks-") as scratch:
-        Path(scratch).chmod(0o755)
-        options = {"smb2 disable oplock break retry": "yes"}
-        with kind(Path(scratch) / "server", shares={"tmp": {"read only": "no"}}, options=options) as running:
-            yield running
-            running.check_alive()
+    with temporary_server({"tmp": {"read only": "no"}}, {"smb2 disable oplock break retry": "yes"}) as running:
+        yield running
 
 
 def test_without_retry_the_latest_channel_is_told_once(as_windows, name):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import msgspec
 import pytest
 
@@ -27,7 +24,7 @@ from smbd.xsrv.databases import open_databases
 from tests.protocol.channels import TwoChannels
 from tests.protocol.durable import lose_connection, new_guid, reopen, request
 from tests.protocol.leases import H, R, W, lease_contexts, next_break
-from tests.servers import server_class, unlike_samba
+from tests.servers import temporary_server, unlike_samba
 from tests.smbxcli import Connection, File, Offer, Session
 from tests.smbxcli.tree import SHARE_ALL
 from vfs.access import GENERIC_ALL
@@ -232,15 +229,8 @@ def test_a_handle_that_gave_way_is_not_replayed(server, login, name, index):
 @pytest.fixture
 def single_channel():
     """A server whose clients have a process for each connection."""
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
-        Path(scratch).chmod(0o755)
-        options = {"server multi channel support": "no"}
-        with kind(Path(scratch) / "server", shares={"tmp": {"read only": "no"}}, options=options) as running:
-            yield running
-            running.check_alive()
+    with temporary_server({"tmp": {"read only": "no"}}, {"server multi channel support": "no"}) as running:
+        yield running
 
 
 @unlike_samba  # which remembers the creates of a process only

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from smbd.wire.create import CreateResponse
 from smbd.wire.oplock_break import OplockBreakAcknowledgment, OplockBreakNotification
 from tests.protocol.leases import H, R, W, assert_no_break, next_break, open_leased, state_of
 from tests.protocol.test_oplock_breaks import send_open
-from tests.servers import Server, server_class
+from tests.servers import Server, server_class, temporary_server
 from tests.smbxcli import Connection, File, Offer, Session, Tree
 from vfs.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_READ_ATTRIBUTES
 from vfs.constants import FILE_CREATE, FILE_OPEN, FILE_OPEN_IF
@@ -38,15 +37,8 @@ _PATIENCE_S = 20.0
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="kernel-oplocks-") as scratch:
-        Path(scratch).chmod(0o755)
-        shares = {"tmp": {"read only": "no", "kernel oplocks": "yes"}}
-        with kind(Path(scratch) / "server", shares=shares) as running:
-            yield running
-            running.check_alive()
+    with temporary_server({"tmp": {"read only": "no", "kernel oplocks": "yes"}}) as running:
+        yield running
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,7 @@ from smbd.wire.constants import (
     SMB2_LOCKFLAG_UNLOCK,
 )
 from smbd.wire.lock import LockElement
-from tests.servers import server_class, unlike_samba
+from tests.servers import temporary_server, unlike_samba
 from tests.smbxcli import Connection, Offer, Session
 from vfs.ntstatus import STATUS_LOCK_NOT_GRANTED, STATUS_SUCCESS
 
@@ -34,14 +32,8 @@ NOW = SMB2_LOCKFLAG_EXCLUSIVE_LOCK | SMB2_LOCKFLAG_FAIL_IMMEDIATELY
 
 @pytest.fixture(scope="module")
 def server():
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(prefix="locks-") as scratch:
-        Path(scratch).chmod(0o755)
-        with kind(Path(scratch) / "server", shares=SHARES) as running:
-            yield running
-            running.check_alive()
+    with temporary_server(SHARES) as running:
+        yield running
 
 
 @pytest.fixture

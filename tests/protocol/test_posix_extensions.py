@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +36,7 @@ from smbd.wire.fscc.reparse import (
 )
 from smbd.wire.negotiate_contexts import NegotiateContext
 from smbd.wire.query_directory import QueryDirectoryResponse
-from tests.servers import server_class
+from tests.servers import DEFAULT_SHARES, server_class, temporary_server
 from tests.smbxcli import Connection, Offer, Session, StatusError, Transport, Tree
 from tests.smbxcli.file import File
 from vfs import ntstatus as nt
@@ -69,9 +67,6 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def server():
-    kind = server_class()
-    if why := kind.unavailable():
-        pytest.skip(why)
     masks = {"read only": "no", "create mask": "0777", "directory mask": "0777"}
     shares = {
         "tmp": masks,
@@ -79,11 +74,8 @@ def server():
         "windows": masks | {"smb3 unix extensions": "no"},
         "vetoed": masks | {"veto files": "/secret*/"},
     }
-    with tempfile.TemporaryDirectory(prefix="posix-extensions-") as scratch:
-        Path(scratch).chmod(0o755)
-        with kind(Path(scratch) / "server", shares=shares) as running:
-            yield running
-            running.check_alive()
+    with temporary_server(shares) as running:
+        yield running
 
 
 def offer(data: bytes = SMB2_CREATE_TAG_POSIX, **fields: object) -> Offer:
@@ -178,13 +170,11 @@ def test_malformed_negotiate_context(server, data):
 
 
 def test_not_negotiated_where_the_server_is_not_to():
-    with tempfile.TemporaryDirectory(prefix="posix-off-") as scratch:
-        Path(scratch).chmod(0o755)
-        with (
-            server_class()(Path(scratch) / "server", options={"smb3 unix extensions": "no"}) as quiet,
-            Connection.open("127.0.0.1", quiet.port, offer()) as connection,
-        ):
-            assert agreed(connection) == []
+    with (
+        temporary_server(DEFAULT_SHARES, {"smb3 unix extensions": "no"}) as quiet,
+        Connection.open("127.0.0.1", quiet.port, offer()) as connection,
+    ):
+        assert agreed(connection) == []
 
 
 def test_share_without(session):
